@@ -1,0 +1,1 @@
+"""sfdata: training data for score following, from MIDI to aligned spectrogram pairs."""

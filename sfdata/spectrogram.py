@@ -1,0 +1,200 @@
+"""Spectrograms whose frame times are exact.
+
+Conventions
+-----------
+Frame ``i`` is centred at ``i / frame_rate_hz`` seconds, exactly: where the hop is no whole number of samples
+(22,050 / 20 = 1102.5) the window itself is evaluated half a sample off, so that no rounding is left and nothing
+drifts. Sound outside the signal is silence. A frame's magnitudes are scaled so that a full-scale sine reads 1,
+gathered into bins by a filterbank, and compressed as ``log(1 + gain * magnitude)``, so silence is 0.
+
+Everything is computed in float32 in blocks of frames that start at frame 0, one thread, no BLAS: the same samples
+give the same bytes however the work is spread.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+import scipy.sparse
+from numpy.typing import NDArray
+
+from sfdata.windows import exact_ratio
+
+BLOCK_FRAMES = 128
+SCALES = ("log", "mel", "cqt")
+
+
+@dataclass(frozen=True)
+class SpectrogramSettings:
+    """Everything that determines a spectrogram; stored with the data.
+
+    Attributes
+    ----------
+    sample_rate_hz : int
+        Rate at which sound is rendered, or to which recordings are resampled.
+    frame_rate_hz : float
+        Frames a second.
+    n_fft : int
+        Window length in samples (Hann).
+    scale : {"log", "mel", "cqt"}
+        ``log``: triangular bands, ``bins_per_octave`` an octave from ``f_min_hz`` up (88 semitones from A0 by
+        default: one bin a piano key). ``mel``: librosa's mel bands. ``cqt``: librosa's constant-Q wavelets
+        applied to the magnitudes (a pseudo-CQT), as far as ``n_fft`` holds them.
+    n_bins, bins_per_octave, f_min_hz :
+        The bins; ``mel`` ignores ``bins_per_octave`` and reaches up to half the sample rate.
+    gain : float
+        The compression's gain.
+    """
+
+    sample_rate_hz: int = 22050
+    frame_rate_hz: float = 20.0
+    n_fft: int = 2048
+    scale: str = "log"
+    n_bins: int = 88
+    bins_per_octave: int = 12
+    f_min_hz: float = 27.5
+    gain: float = 1000.0
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise ValueError(f"spectrogram: scale {self.scale!r}; expected one of {', '.join(SCALES)}")
+        if self.sample_rate_hz < 8000 or self.sample_rate_hz > 192_000:
+            raise ValueError(f"spectrogram: sample_rate_hz {self.sample_rate_hz}; expected 8000 to 192000")
+        if not 1 <= self.frame_rate_hz <= 1000:
+            raise ValueError(f"spectrogram: frame_rate_hz {self.frame_rate_hz}; expected 1 to 1000")
+        if self.n_fft < 64 or self.n_fft % 2:
+            raise ValueError(f"spectrogram: n_fft {self.n_fft}; expected an even number of at least 64")
+        if self.n_bins < 1 or self.bins_per_octave < 1 or self.f_min_hz <= 0 or self.gain <= 0:
+            raise ValueError(
+                f"spectrogram: n_bins {self.n_bins}, bins_per_octave {self.bins_per_octave}, f_min_hz "
+                f"{self.f_min_hz}, gain {self.gain}; expected all above zero"
+            )
+        top_hz = self.f_min_hz * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
+        if self.scale != "mel" and top_hz > self.sample_rate_hz / 2:
+            raise ValueError(
+                f"spectrogram: the highest of {self.n_bins} bins lies at {top_hz:.0f} Hz, above half the sample rate "
+                f"({self.sample_rate_hz / 2:.0f} Hz); take fewer bins or a higher sample_rate_hz"
+            )
+        exact_ratio(self.sample_rate_hz, self.frame_rate_hz)
+
+    def bin_frequencies_hz(self) -> NDArray[np.float64]:
+        """Centre frequency of each bin, shape (bins,)."""
+        if self.scale == "mel":
+            import librosa
+
+            edges = librosa.mel_frequencies(self.n_bins + 2, fmin=self.f_min_hz, fmax=self.sample_rate_hz / 2)
+            return np.asarray(edges[1:-1], dtype=np.float64)
+        return self.f_min_hz * 2.0 ** (np.arange(self.n_bins) / self.bins_per_octave)
+
+
+def frame_count(samples: int, settings: SpectrogramSettings) -> int:
+    """Frames whose centre lies within a signal: floor(duration * frame rate) + 1, in whole-number arithmetic.
+
+    Examples
+    --------
+    >>> frame_count(22050, SpectrogramSettings())
+    21
+    >>> frame_count(0, SpectrogramSettings())
+    0
+    """
+    if samples == 0:
+        return 0
+    numerator, denominator = exact_ratio(settings.sample_rate_hz, settings.frame_rate_hz)
+    return (samples - 1) * denominator // numerator + 1
+
+
+def _log_filterbank(settings: SpectrogramSettings) -> NDArray[np.float64]:
+    """Triangles over log frequency, one octave / bins_per_octave to each side, widened to reach two FFT bins."""
+    fft_hz = np.fft.rfftfreq(settings.n_fft, 1 / settings.sample_rate_hz)
+    step_hz = settings.sample_rate_hz / settings.n_fft
+    centre = settings.bin_frequencies_hz()[:, None]
+    ratio = 2.0 ** (1 / settings.bins_per_octave)
+    below = np.maximum(centre - centre / ratio, step_hz)
+    above = np.maximum(centre * ratio - centre, step_hz)
+    distance = np.where(fft_hz < centre, (centre - fft_hz) / below, (fft_hz - centre) / above)
+    weights = np.maximum(0.0, 1.0 - distance)
+    weights[:, 0] = 0
+    return weights / np.maximum(weights.max(axis=1, keepdims=True), 1e-9)
+
+
+def _mel_filterbank(settings: SpectrogramSettings) -> NDArray[np.float64]:
+    import librosa
+
+    return np.asarray(
+        librosa.filters.mel(
+            sr=settings.sample_rate_hz, n_fft=settings.n_fft, n_mels=settings.n_bins, fmin=settings.f_min_hz, norm=None
+        ),
+        dtype=np.float64,
+    )
+
+
+def _cqt_filterbank(settings: SpectrogramSettings) -> NDArray[np.float64]:
+    import librosa
+
+    wavelets, _ = librosa.filters.wavelet(
+        freqs=settings.bin_frequencies_hz(), sr=settings.sample_rate_hz, norm=1, pad_fft=False
+    )
+    length = min(wavelets.shape[1], settings.n_fft)
+    middle = (wavelets.shape[1] - length) // 2
+    spectra = np.abs(np.fft.fft(wavelets[:, middle : middle + length], n=settings.n_fft, axis=1))
+    spectra = spectra[:, : settings.n_fft // 2 + 1]
+    spectra[spectra < 0.01 * spectra.max(axis=1, keepdims=True)] = 0
+    return np.asarray(spectra / spectra.max(axis=1, keepdims=True), dtype=np.float64)
+
+
+_FILTERBANKS = {"log": _log_filterbank, "mel": _mel_filterbank, "cqt": _cqt_filterbank}
+
+
+@lru_cache(maxsize=8)
+def _tables(settings: SpectrogramSettings) -> tuple[NDArray[np.float32], scipy.sparse.csr_array, int]:
+    """Windows (one per sub-sample offset), the sparse filterbank, and how many FFT bins it reaches."""
+    _, denominator = exact_ratio(settings.sample_rate_hz, settings.frame_rate_hz)
+    offset = np.arange(denominator)[:, None] / denominator  # the centre's part of a sample
+    position = np.arange(settings.n_fft + 1) - settings.n_fft // 2 - offset  # samples from the centre
+    windows = 0.5 + 0.5 * np.cos(2 * np.pi * np.clip(position / settings.n_fft, -0.5, 0.5))
+    windows *= 2 / (settings.n_fft / 2)  # a full-scale sine reads 1: a Hann window sums to n_fft / 2
+    weights = _FILTERBANKS[settings.scale](settings)
+    reach = int(np.flatnonzero(weights.any(axis=0))[-1]) + 1
+    return windows.astype(np.float32), scipy.sparse.csr_array(weights[:, :reach].astype(np.float32)), reach
+
+
+def spectrogram(samples: NDArray[np.float32], settings: SpectrogramSettings) -> NDArray[np.float32]:
+    """Compute the compressed spectrogram of a mono signal.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (samples,)
+        Full scale is 1.
+    settings : SpectrogramSettings
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, bins)
+        Frame ``i`` is centred at ``i / frame_rate_hz`` seconds.
+
+    Raises
+    ------
+    ValueError
+        If the signal is not one-dimensional.
+    """
+    if samples.ndim != 1:
+        raise ValueError(f"samples have shape {samples.shape}; expected a mono signal, shape (samples,)")
+    numerator, denominator = exact_ratio(settings.sample_rate_hz, settings.frame_rate_hz)
+    windows, filterbank, reach = _tables(settings)
+    count = frame_count(len(samples), settings)
+    width, half = settings.n_fft + 1, settings.n_fft // 2
+    padded = np.zeros(len(samples) + 2 * width, dtype=np.float32)
+    padded[half : half + len(samples)] = samples
+    views = np.lib.stride_tricks.sliding_window_view(padded, width)
+    out = np.empty((count, settings.n_bins), dtype=np.float32)
+    for begin in range(0, count, BLOCK_FRAMES):
+        index = np.arange(begin, min(begin + BLOCK_FRAMES, count), dtype=np.int64)
+        start, offset = np.divmod(index * numerator, denominator)
+        cut = views[start] * windows[offset]  # (block, n_fft + 1)
+        # The window's first sample is zero unless the offset is, then its last one is: fold both into one place.
+        cut[:, 0] += cut[:, -1]
+        spectra = scipy.fft.rfft(cut[:, :-1], axis=1, workers=1)[:, :reach]  # (block, reach)
+        magnitudes = np.ascontiguousarray(np.abs(spectra).T)  # (reach, block)
+        np.log1p(settings.gain * (filterbank @ magnitudes).T, out=out[index[0] : index[-1] + 1])
+    return out

@@ -1,0 +1,352 @@
+"""The store: one Zarr v3 group holding spectrograms once, and tables that say what they are.
+
+Format ``sfdata-pairs``, version 1. ``frames`` (frames, bins) holds the spectrograms of all renditions on one time
+axis; ``renditions/first_frame`` and ``frame_count`` say where each lies (between renditions of different writers
+there may be empty frames, so that no two writers ever touch one shard). The tables are groups of equally long
+one-dimensional arrays, declared in :data:`TABLES`; references between tables are row numbers.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+from sfdata.spectrogram import SpectrogramSettings
+from sfdata.windows import WindowSettings
+
+FORMAT = "sfdata-pairs"
+FORMAT_VERSION = 1
+SPLITS = ("train", "validation", "test")
+
+Table = dict[str, NDArray[Any]]
+
+TABLES: dict[str, dict[str, tuple[str, str]]] = {
+    "pieces": {
+        "title": ("str", "title as the file's name tells it"),
+        "composer": ("str", "composer, empty where unknown"),
+        "source_id": ("str", "the source's own id (GiantMIDI-Piano: the YouTube id), empty where unknown"),
+        "file": ("str", "file name of the source"),
+        "sha256": ("str", "of the source file"),
+        "licence": ("str", "SPDX identifier or free text, empty where unknown"),
+        "attribution": ("str", "whom to credit"),
+        "split": ("str", "train, validation or test"),
+        "work": ("str", "pieces of one work share this key and hence a split"),
+        "cut_s": ("float64", "leading silence cut off: time in the source = time here + cut_s"),
+    },
+    "instruments": {
+        "name": ("str", "soundfont:program"),
+        "preset": ("str", "the preset's name inside the soundfont"),
+        "file": ("str", "file name of the soundfont"),
+        "sha256": ("str", "of the soundfont"),
+        "bank": ("int32", "MIDI bank"),
+        "program": ("int32", "MIDI program, from 0"),
+        "licence": ("str", "of the soundfont, empty where unknown"),
+    },
+    "performances": {
+        "piece": ("int32", "row of pieces"),
+        "voice": ("int32", "number of the voice within its piece"),
+        "method": ("str", "how the voice was extracted"),
+        "role": ("str", "score or variant"),
+        "copy": ("int32", "number of the variant, 0 for the score"),
+        "first_note": ("int64", "row of notes"),
+        "note_count": ("int32", "rows of notes"),
+        "augmentation": ("str", "what was drawn, as JSON; {} for the score"),
+    },
+    "notes": {
+        "onset_s": ("float64", "in the performance as rendered"),
+        "offset_s": ("float64", "in the performance as rendered"),
+        "pitch": ("uint8", "MIDI pitch as sounding"),
+        "velocity": ("uint8", "MIDI velocity"),
+        "source": ("int32", "number of the voice's note it came from, -1 for an added one"),
+        "piece_note": ("int32", "number of the piece's note that one came from, -1 for an added one"),
+    },
+    "renditions": {
+        "first_frame": ("int64", "row of frames"),
+        "frame_count": ("int64", "rows of frames"),
+        "performance": ("int32", "row of performances"),
+        "instrument": ("int32", "row of instruments"),
+        "duration_s": ("float64", "of the sound"),
+        "gain": ("float32", "linear factor applied to the sound"),
+        "room": ("str", "room applied to the sound, empty for none"),
+        "sha256": ("str", "of the rendition's frames as stored, C order"),
+    },
+    "pairs": {
+        "reference_rendition": ("int32", "row of renditions"),
+        "reference_start_frame": ("int64", "start of the reference, relative to its rendition"),
+        "snippet_rendition": ("int32", "row of renditions"),
+        "snippet_centre_s": ("float64", "the snippet's onset, in its rendition"),
+        "target_frame": ("float64", "the onset's position in the reference, in frames"),
+        "target_s": ("float64", "the onset's position in the reference, in seconds"),
+        "note": ("int64", "row of notes: the snippet's onset"),
+        "split": ("uint8", "0 train, 1 validation, 2 test"),
+        "lookalikes": ("int16", "other passages in the same reference with the same notes"),
+    },
+}
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """How frames lie on disk.
+
+    Attributes
+    ----------
+    chunk_frames, shard_frames : int
+        Rows of ``frames`` in one chunk (what is read) and in one shard (one file, one writer).
+    dtype : {"float16", "float32"}
+    """
+
+    chunk_frames: int = 512
+    shard_frames: int = 8192
+    dtype: str = "float16"
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float16", "float32"):
+            raise ValueError(f"store: dtype {self.dtype!r}; expected float16 or float32")
+        if self.chunk_frames < 1 or self.shard_frames < 1 or self.shard_frames % self.chunk_frames:
+            raise ValueError(
+                f"store: shard_frames {self.shard_frames} is no multiple of chunk_frames {self.chunk_frames}"
+            )
+
+
+def array_sha256(values: NDArray[Any]) -> str:
+    """SHA-256 of an array's content: raw bytes in C order, or UTF-8 lines for strings."""
+    if values.dtype.kind in "OUT":
+        return hashlib.sha256("\n".join(json.dumps(str(value)) for value in values).encode()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+
+
+def create_frames(path: Path, frames: int, bins: int, settings: StoreSettings) -> None:
+    """Write the empty store: the group and the template of ``frames``, a whole number of shards long.
+
+    Raises
+    ------
+    ValueError
+        If `frames` is not a multiple of the shard.
+    """
+    if frames % settings.shard_frames:
+        raise ValueError(f"{frames} frames are no whole number of shards of {settings.shard_frames}")
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    group.create_array(
+        "frames",
+        shape=(frames, bins),
+        chunks=(settings.chunk_frames, bins),
+        shards=(settings.shard_frames, bins),
+        dtype=settings.dtype,
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        fill_value=0,
+    )
+
+
+def write_tables(path: Path, tables: dict[str, Table], attrs: dict[str, Any]) -> None:
+    """Write all tables and the attributes, checksums of the tables included, into a store with frames.
+
+    Raises
+    ------
+    ValueError
+        If tables or columns don't agree with :data:`TABLES`.
+    """
+    group = zarr.open_group(path, mode="r+")
+    if set(tables) != set(TABLES):
+        raise ValueError(f"tables {sorted(tables)}; expected {sorted(TABLES)}")
+    checksums = {}
+    for name, columns in TABLES.items():
+        if set(tables[name]) != set(columns):
+            raise ValueError(f"table {name} has columns {sorted(tables[name])}; expected {sorted(columns)}")
+        if len({len(values) for values in tables[name].values()}) != 1:
+            raise ValueError(f"table {name}: columns differ in length")
+        table = group.require_group(name)
+        for column, (dtype, description) in columns.items():
+            values = np.asarray(tables[name][column], dtype=object if dtype == "str" else dtype)
+            array = table.create_array(
+                column,
+                shape=values.shape,
+                dtype=str if dtype == "str" else dtype,
+                chunks=(min(max(1, len(values)), 1 << 18),),
+                attributes={"description": description},
+                overwrite=True,
+            )
+            if len(values):
+                array[:] = values
+            checksums[f"{name}/{column}"] = array_sha256(values)
+    group.attrs.put({"format": FORMAT, "format_version": FORMAT_VERSION, **attrs, "checksums": checksums})
+
+
+class Store:
+    """An opened store; see :func:`open_store`.
+
+    Attributes
+    ----------
+    path : Path
+    attrs : dict
+        The store's attributes.
+    spectrogram : SpectrogramSettings
+    windows : WindowSettings
+    frames : zarr.Array
+        Shape (frames, bins); read in blocks, never row by row.
+    """
+
+    def __init__(self, path: Path, group: zarr.Group) -> None:
+        self.path = path
+        self.attrs: dict[str, Any] = dict(group.attrs)
+        self.spectrogram = SpectrogramSettings(**self.attrs["spectrogram"])
+        self.windows = WindowSettings(**self.attrs["windows"])
+        self.group = group
+        frames = group["frames"]
+        assert isinstance(frames, zarr.Array)
+        self.frames = frames
+
+    def __repr__(self) -> str:
+        return f"<Store {self.path}: {len(self.pairs['note'])} pairs, {len(self.renditions['gain'])} renditions>"
+
+    def table(self, name: str) -> Table:
+        """Read one table of :data:`TABLES` into memory: column name to array."""
+        columns = {column: self.group[f"{name}/{column}"] for column in TABLES[name]}
+        return {column: np.asarray(array[:]) for column, array in columns.items() if isinstance(array, zarr.Array)}
+
+    @cached_property
+    def pieces(self) -> Table:
+        """Table of pieces."""
+        return self.table("pieces")
+
+    @cached_property
+    def instruments(self) -> Table:
+        """Table of instruments."""
+        return self.table("instruments")
+
+    @cached_property
+    def performances(self) -> Table:
+        """Table of performances."""
+        return self.table("performances")
+
+    @cached_property
+    def notes(self) -> Table:
+        """Table of notes."""
+        return self.table("notes")
+
+    @cached_property
+    def renditions(self) -> Table:
+        """Table of renditions."""
+        return self.table("renditions")
+
+    @cached_property
+    def pairs(self) -> Table:
+        """Table of pairs."""
+        return self.table("pairs")
+
+    @property
+    def reference_frames(self) -> int:
+        """Frames in a reference."""
+        return self.windows.reference_frames(self.spectrogram.frame_rate_hz)
+
+    @property
+    def snippet_frames(self) -> int:
+        """Frames in a snippet."""
+        return self.windows.snippet_frames(self.spectrogram.frame_rate_hz)
+
+    def pair_rows(self, split: str) -> NDArray[np.int64]:
+        """Rows of the pairs table in a split (``all`` for every pair).
+
+        Raises
+        ------
+        ValueError
+            If there is no such split.
+        """
+        if split == "all":
+            return np.arange(len(self.pairs["split"]), dtype=np.int64)
+        if split not in SPLITS:
+            raise ValueError(f"split {split!r}; expected one of {', '.join((*SPLITS, 'all'))}")
+        return np.flatnonzero(self.pairs["split"] == SPLITS.index(split)).astype(np.int64)
+
+    def pair_pieces(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Row of the piece that each pair belongs to, shape (pairs,)."""
+        performance = self.renditions["performance"][self.pairs["reference_rendition"][rows]]
+        return np.asarray(self.performances["piece"][performance], dtype=np.int32)
+
+    def rendition_frames(self, rendition: int) -> NDArray[np.floating]:
+        """Spectrogram of one rendition, shape (frames, bins), as stored."""
+        first = int(self.renditions["first_frame"][rendition])
+        return np.asarray(self.frames[first : first + int(self.renditions["frame_count"][rendition])])
+
+    def performance_notes(self, performance: int) -> Table:
+        """Notes of one performance: column name to array."""
+        first = int(self.performances["first_note"][performance])
+        part = slice(first, first + int(self.performances["note_count"][performance]))
+        return {column: values[part] for column, values in self.notes.items()}
+
+
+def open_store(path: str | Path) -> Store:
+    """Open a store for reading, checking its format, version and outline.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is at `path`.
+    ValueError
+        If it is no store, of another version, unfinished, or lacks an array.
+
+    Examples
+    --------
+    >>> open_store("nowhere.zarr")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: no store at nowhere.zarr; make one with 'sfdata build RECIPE.toml -o nowhere.zarr'
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no store at {path}; make one with 'sfdata build RECIPE.toml -o {path}'")
+    try:
+        group = zarr.open_group(path, mode="r")
+    except Exception as error:
+        raise ValueError(f"{path} is no Zarr group ({type(error).__name__}); expected a store made by sfdata") from error
+    found, version = group.attrs.get("format"), group.attrs.get("format_version")
+    if found != FORMAT:
+        raise ValueError(f"{path}: attribute format is {found!r}; expected {FORMAT!r}: not a (finished) sfdata store")
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{path}: format version {version!r}; this sfdata reads version {FORMAT_VERSION}: "
+            "build the store again, or install the sfdata that wrote it"
+        )
+    for problem in _outline_problems(group):
+        raise ValueError(f"{path}: {problem}; the store is damaged: see 'sfdata validate {path}'")
+    try:
+        return Store(path, group)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: the settings in its attributes cannot be used: {error}") from error
+
+
+def _outline_problems(group: zarr.Group) -> Iterator[str]:
+    """What metadata alone tell: arrays missing, of the wrong shape or type."""
+    frames = group.get("frames")
+    if not isinstance(frames, zarr.Array) or frames.ndim != 2:
+        yield "array 'frames' (frames, bins) is missing"
+    elif frames.dtype.name not in ("float16", "float32"):
+        yield f"array 'frames' has dtype {frames.dtype}; expected float16 or float32"
+    elif frames.shape[1] != (bins := dict(group.attrs).get("spectrogram", {}).get("n_bins")):  # type: ignore[union-attr]
+        yield f"array 'frames' has {frames.shape[1]} bins, the spectrogram settings {bins}"
+    for name, columns in TABLES.items():
+        lengths = set()
+        for column, (dtype, _) in columns.items():
+            array = group.get(f"{name}/{column}")
+            if not isinstance(array, zarr.Array) or array.ndim != 1:
+                yield f"column '{name}/{column}' is missing"
+                continue
+            lengths.add(array.shape[0])
+            if dtype != "str" and array.dtype != np.dtype(dtype):
+                yield f"column '{name}/{column}' has dtype {array.dtype}; expected {dtype}"
+        if len(lengths) > 1:
+            yield f"columns of table '{name}' differ in length: {sorted(lengths)}"
+
+
+def settings_attrs(
+    spectrogram: SpectrogramSettings, windows: WindowSettings, recipe: dict[str, Any]
+) -> dict[str, Any]:
+    """Attributes that every store carries about how it was made."""
+    return {"spectrogram": asdict(spectrogram), "windows": asdict(windows), "recipe": recipe}

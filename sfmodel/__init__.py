@@ -1,0 +1,1 @@
+"""sfmodel: networks and baselines for score following, trained and measured on sfdata stores."""
