@@ -20,18 +20,14 @@ from numpy.typing import NDArray
 
 NoteArray = NDArray[np.void]
 
-NOTE_DTYPE = np.dtype(
-    [("onset_s", "f8"), ("offset_s", "f8"), ("pitch", "u1"), ("velocity", "u1"), ("source", "i4")]
-)
+NOTE_DTYPE = np.dtype([("onset_s", "f8"), ("offset_s", "f8"), ("pitch", "u1"), ("velocity", "u1"), ("source", "i4")])
 TICKS_PER_SECOND = 10_000
 TICK_S = 1 / TICKS_PER_SECOND
 EVENT_GRID_SAMPLES = 64
 NOTE_COLUMNS = ("onset_s", "offset_s", "pitch", "velocity")
 
 
-def make_notes(
-    onset_s: object, offset_s: object, pitch: object, velocity: object, source: object = None
-) -> NoteArray:
+def make_notes(onset_s: object, offset_s: object, pitch: object, velocity: object, source: object = None) -> NoteArray:
     """Put columns together into a note array, sorted by onset and pitch.
 
     Parameters

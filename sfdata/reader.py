@@ -84,9 +84,7 @@ class PairReader:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def batch(
-        self, index: NDArray[np.integer] | slice, reference_start: NDArray[np.int64] | None = None
-    ) -> Batch:
+    def batch(self, index: NDArray[np.integer] | slice, reference_start: NDArray[np.int64] | None = None) -> Batch:
         """Cut a batch.
 
         Parameters
@@ -108,11 +106,9 @@ class PairReader:
             self._snippet_start[index],
             self.snippet_frames,
         )
-        return Batch(reference, snippet, self.target_frame[index] + (pinned - start))
+        return Batch(reference, snippet, np.asarray(self.target_frame[index] + (pinned - start), dtype=np.float64))
 
     def draw_starts(self, index: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw fresh references for a batch: any window that holds the onset, with the recipe's margin."""
         onset_frame = self.reference_start[index] + self.target_frame[index]
-        return draw_reference_starts(
-            onset_frame, self._reference_count[index], self.windows, self.frame_rate_hz, rng
-        )
+        return draw_reference_starts(onset_frame, self._reference_count[index], self.windows, self.frame_rate_hz, rng)

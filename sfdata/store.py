@@ -305,7 +305,9 @@ def open_store(path: str | Path) -> Store:
     try:
         group = zarr.open_group(path, mode="r")
     except Exception as error:
-        raise ValueError(f"{path} is no Zarr group ({type(error).__name__}); expected a store made by sfdata") from error
+        raise ValueError(
+            f"{path} is no Zarr group ({type(error).__name__}); expected a store made by sfdata"
+        ) from error
     found, version = group.attrs.get("format"), group.attrs.get("format_version")
     if found != FORMAT:
         raise ValueError(f"{path}: attribute format is {found!r}; expected {FORMAT!r}: not a (finished) sfdata store")
@@ -345,8 +347,6 @@ def _outline_problems(group: zarr.Group) -> Iterator[str]:
             yield f"columns of table '{name}' differ in length: {sorted(lengths)}"
 
 
-def settings_attrs(
-    spectrogram: SpectrogramSettings, windows: WindowSettings, recipe: dict[str, Any]
-) -> dict[str, Any]:
+def settings_attrs(spectrogram: SpectrogramSettings, windows: WindowSettings, recipe: dict[str, Any]) -> dict[str, Any]:
     """Attributes that every store carries about how it was made."""
     return {"spectrogram": asdict(spectrogram), "windows": asdict(windows), "recipe": recipe}

@@ -110,9 +110,7 @@ def soft_target_buckets(target_frame: FloatArray, frames: int) -> tuple[IntArray
     """
     target = np.asarray(target_frame, dtype=np.float64)
     if target.size and not (np.all(target >= 0) and np.all(target <= frames - 1)):  # also catches NaN
-        raise ValueError(
-            f"target frames span {target.min()} to {target.max()}; expected all within 0 to {frames - 1}"
-        )
+        raise ValueError(f"target frames span {target.min()} to {target.max()}; expected all within 0 to {frames - 1}")
     first = np.minimum(np.floor(target).astype(np.int64), frames - 2)
     second_weight = (target - first).astype(np.float32)
     return np.stack([first, first + 1], axis=1), np.stack([1 - second_weight, second_weight], axis=1)

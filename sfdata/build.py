@@ -1,0 +1,299 @@
+"""Building a store: plan, lay out, write in parallel, verify, and only then give it its name.
+
+Work happens in ``STORE.wip`` beside the target. Every piece's frames fill shards of their own, so no two writers
+touch one; what a writer finished is noted, and a build that was interrupted goes on from there.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from sfdata.fluidsynth import library_version
+from sfdata.midi import find_midi
+from sfdata.plan import PiecePlan, Skipped, try_plan_piece
+from sfdata.recipe import Recipe, SourceSettings
+from sfdata.render import preset_name, read_audio, render
+from sfdata.soundfonts import Instrument, resolve_instrument
+from sfdata.spectrogram import spectrogram
+from sfdata.splits import assign_splits, group_works
+from sfdata.store import array_sha256, create_frames, open_store, settings_attrs, write_tables
+from sfdata.tables import Rendered, assemble_tables, first_frames, instruments_of, licences_of
+from sfdata.workers import Workers
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build made; ``audio_s`` is the duration of all renditions, ``elapsed_s`` wall-clock time."""
+
+    store: str
+    pieces: int
+    renditions: int
+    pairs: int
+    audio_s: float
+    elapsed_s: float
+    skipped: tuple[Skipped, ...]
+
+
+def build(
+    recipe: Recipe,
+    output: str | Path,
+    midi: Sequence[str | Path] = (),
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Build a store from MIDI in one pass, with no audio on disk.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    output : path
+        The store to write.
+    midi : sequence of paths
+        Files and folders that replace the recipe's sources.
+    workers : int, optional
+        Local processes; default one a core.
+    scheduler : str, optional
+        Address of a running Dask scheduler to use instead.
+    overwrite : bool
+        Replace an existing store once the new one is whole.
+    progress : callable, optional
+        Called as ``progress(step, done, total)``.
+
+    Returns
+    -------
+    BuildResult
+
+    Raises
+    ------
+    FileNotFoundError
+        If a source or a soundfont is not there.
+    ValueError
+        If the target exists, no file could be used, or an interrupted build of something else lies there.
+    """
+    began = time.monotonic()
+    output = Path(output)
+    check_target(output, overwrite)
+    sources = _sources(recipe, [Path(path) for path in midi])
+    references = [resolve_instrument(name) for name in recipe.instruments.references]
+    snippets = [resolve_instrument(name) for name in recipe.instruments.snippets]
+    with Workers(workers, scheduler) as crew:
+        planned: dict[int, PiecePlan | Skipped] = {}
+        for index, plan in crew.run(_plan_source, sources, recipe, references, snippets):
+            planned[index] = plan
+            if progress:
+                progress("plan", len(planned), len(sources))
+        results = [planned[index] for index in range(len(sources))]
+        plans = [plan for plan in results if isinstance(plan, PiecePlan)]
+        skipped = [plan for plan in results if isinstance(plan, Skipped)]
+        attrs = recipe.as_dict() | ({"sources": [{"midi": "given on the command line"}]} if midi else {})
+        return write_store(recipe, attrs, plans, skipped, output, crew, began, progress)
+
+
+def check_target(output: Path, overwrite: bool) -> None:
+    """Refuse a target that exists.
+
+    Raises
+    ------
+    ValueError
+        If it exists and is not to be replaced, or is no store.
+    """
+    if not output.exists():
+        return
+    if not overwrite:
+        raise ValueError(f"{output} exists already; choose another name, or say --overwrite to replace it")
+    if not (output / "zarr.json").is_file():
+        raise ValueError(f"{output} exists and is no Zarr store; it is not overwritten: choose another name")
+
+
+def write_store(
+    recipe: Recipe,
+    recipe_attrs: dict[str, Any],
+    plans: Sequence[PiecePlan],
+    skipped: Sequence[Skipped],
+    output: Path,
+    crew: Workers,
+    began: float,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Write a store from plans, going on with an interrupted one; see :func:`build`."""
+    plans = _distinct(plans, skipped := list(skipped))
+    if not plans:
+        reasons = "; ".join(f"{entry.source}: {entry.reason}" for entry in skipped[:3])
+        raise ValueError(f"none of {len(skipped)} sources could be used ({reasons or 'there were none'})")
+    works = group_works([set(plan.keys) for plan in plans])
+    splits = assign_splits(works, [plan.facts["split"] for plan in plans], recipe.splits, recipe.seed)
+    starts, frames = first_frames(plans, recipe.store.shard_frames)
+    rendering = not any(rendition.audio for plan in plans for rendition in plan.renditions)
+    presets = {
+        i.name: preset_name(i, recipe.spectrogram.sample_rate_hz, recipe.render) if rendering else ""
+        for i in instruments_of(plans)
+    }
+    attrs = {
+        **settings_attrs(recipe.spectrogram, recipe.windows, recipe_attrs),
+        "seed": recipe.seed,
+        "software": software_versions(),
+        "skipped": [{"source": entry.source, "reason": entry.reason} for entry in skipped],
+    }
+    wip = output.with_name(output.name + ".wip")
+    _open_wip(wip, {"attrs": attrs, "pieces": [[p.facts["sha256"], p.frames] for p in plans]}, frames, recipe)
+    done: dict[int, list[Rendered]] = {}
+    for index in range(len(plans)):
+        marker = wip / "done" / f"{index}.json"
+        if marker.is_file():
+            done[index] = [Rendered(**made) for made in json.loads(marker.read_text())]
+    missing = [(index, plans[index], starts[index]) for index in range(len(plans)) if index not in done]
+    if progress:
+        progress("render", len(done), len(plans))
+    for position, made in crew.run(_write_piece, missing, wip, recipe):
+        done[missing[position][0]] = made
+        if progress:
+            progress("render", len(done), len(plans))
+    tables = assemble_tables(
+        plans,
+        works,
+        splits,
+        starts,
+        [done[index] for index in range(len(plans))],
+        presets,
+        recipe.windows,
+        recipe.spectrogram.frame_rate_hz,
+        recipe.seed,
+    )
+    write_tables(wip / "store", tables, {**attrs, "licences": licences_of(tables)})
+    open_store(wip / "store")
+    _replace(wip / "store", output)
+    shutil.rmtree(wip)
+    renditions = tables["renditions"]
+    return BuildResult(
+        store=str(output),
+        pieces=len(plans),
+        renditions=len(renditions["gain"]),
+        pairs=len(tables["pairs"]["note"]),
+        audio_s=round(float(renditions["duration_s"].sum()), 3),
+        elapsed_s=round(time.monotonic() - began, 3),
+        skipped=tuple(skipped),
+    )
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of everything that may change a store's bytes."""
+    names = ("sfdata", "numpy", "scipy", "symusic", "zarr")
+    return {"python": platform.python_version(), "fluidsynth": library_version(), **{n: version(n) for n in names}}
+
+
+def _sources(recipe: Recipe, midi: list[Path]) -> list[tuple[Path, SourceSettings]]:
+    if midi:
+        return [(path, SourceSettings(midi=path.name)) for path in find_midi(midi)]
+    if not recipe.sources:
+        raise ValueError("the recipe names no sources; give MIDI files or folders on the command line")
+    return [(path, source) for source in recipe.sources for path in find_midi([recipe.source_path(source)])]
+
+
+def _plan_source(
+    item: tuple[Path, SourceSettings], recipe: Recipe, references: list[Instrument], snippets: list[Instrument]
+) -> PiecePlan | Skipped:
+    return try_plan_piece(*item, recipe, references, snippets)
+
+
+def _distinct(plans: Sequence[PiecePlan], skipped: list[Skipped]) -> list[PiecePlan]:
+    """Sort by content, so that the order in which files were named changes nothing; a file given twice counts once."""
+    kept: dict[str, PiecePlan] = {}
+    for plan in sorted(plans, key=lambda plan: (plan.facts["file"], plan.facts["sha256"])):
+        if plan.facts["sha256"] in kept:
+            same = kept[plan.facts["sha256"]].facts["file"]
+            skipped.append(Skipped(plan.facts["file"], f"has the same content as {same}"))
+        else:
+            kept[plan.facts["sha256"]] = plan
+    skipped.sort(key=lambda entry: (entry.source, entry.reason))
+    return list(kept.values())
+
+
+def _open_wip(wip: Path, content: dict[str, Any], frames: int, recipe: Recipe) -> None:
+    """Make the folder of a build under way, or go on with one of the very same content."""
+    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    marker = wip / "fingerprint"
+    if marker.is_file():
+        if marker.read_text() != fingerprint:
+            raise ValueError(
+                f"{wip} holds an interrupted build of other sources, settings or software versions; finish that one "
+                "with what began it, or delete the folder"
+            )
+        return
+    if wip.exists():
+        shutil.rmtree(wip)  # interrupted before anything was noted
+    (wip / "done").mkdir(parents=True)
+    create_frames(wip / "store", frames, recipe.spectrogram.n_bins, recipe.store)
+    _write_text(marker, fingerprint)
+
+
+def _write_piece(item: tuple[int, PiecePlan, int], wip: Path, recipe: Recipe) -> list[Rendered]:
+    """Render a piece, write its shards, read them back, note that they are done."""
+    index, plan, start = item
+    frames = zarr.open_group(wip / "store", mode="r+")["frames"]
+    assert isinstance(frames, zarr.Array)
+    shard, rate = recipe.store.shard_frames, recipe.spectrogram.sample_rate_hz
+    buffer = np.zeros((shard, frames.shape[1]), dtype=frames.dtype)
+    filled, place, made = 0, start, []
+    for rendition in plan.renditions:
+        notes = plan.performances[rendition.performance].notes
+        if rendition.audio:
+            samples = read_audio(Path(rendition.audio), rate)[: rendition.samples]
+            samples = np.pad(samples, (0, rendition.samples - len(samples)))
+        else:
+            samples = render(notes, rendition.instrument, rate, recipe.render)
+        values = spectrogram(samples, recipe.spectrogram).astype(frames.dtype)
+        made.append(Rendered(array_sha256(values), rendition.gain, rendition.samples / rate))
+        taken = 0
+        while taken < len(values):
+            count = min(shard - filled, len(values) - taken)
+            buffer[filled : filled + count] = values[taken : taken + count]
+            filled, taken = filled + count, taken + count
+            if filled == shard:
+                frames[place : place + shard] = buffer
+                place, filled = place + shard, 0
+    if filled:
+        buffer[filled:] = 0
+        frames[place : place + shard] = buffer
+    first = start
+    for rendition, written in zip(plan.renditions, made, strict=True):
+        if array_sha256(np.asarray(frames[first : first + rendition.frames])) != written.sha256:
+            raise ValueError(
+                f"{wip}: frames of {plan.facts['file']} read back differ from those written; check the disk"
+            )
+        first += rendition.frames
+    _write_text(wip / "done" / f"{index}.json", json.dumps([vars(entry) for entry in made]))
+    return made
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def _replace(new: Path, output: Path) -> None:
+    if output.exists():
+        old = output.with_name(output.name + ".old")
+        if old.exists():
+            shutil.rmtree(old)
+        os.replace(output, old)
+        os.replace(new, output)
+        shutil.rmtree(old)
+    else:
+        os.replace(new, output)

@@ -1,0 +1,146 @@
+"""Pairs: every onset of every snippet rendition, with a reference that holds it and the exact target."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfdata.notes import NoteArray
+from sfdata.plan import PiecePlan
+from sfdata.store import Table
+from sfdata.windows import WindowSettings, reference_start_grid
+
+LOOKALIKE_TOLERANCE_S = 0.05
+
+
+def choose_references(
+    onset_frame: NDArray[np.float64],
+    frames: int,
+    settings: WindowSettings,
+    frame_rate_hz: float,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Draw one of the overlapping references for each onset, among those that hold it with the margin.
+
+    Where the piece's beginning or end allows none, the reference that holds the onset farthest from its ends.
+
+    Parameters
+    ----------
+    onset_frame : ndarray of float64, shape (onsets,)
+    frames : int
+        Of the reference rendition.
+
+    Returns
+    -------
+    ndarray of int64, shape (onsets,)
+        Start frames.
+    """
+    starts = reference_start_grid(frames, settings, frame_rate_hz)
+    length, margin = settings.reference_frames(frame_rate_hz), settings.margin_s * frame_rate_hz
+    position = onset_frame[:, None] - starts  # (onsets, starts)
+    room = np.minimum(position, length - 1 - position)
+    kept = np.minimum(room.max(axis=1), margin)
+    allowed = room >= kept[:, None]
+    chosen = np.floor(rng.random(len(onset_frame)) * allowed.sum(axis=1)).astype(np.int64)
+    return np.asarray(starts[np.argmax(np.cumsum(allowed, axis=1) > chosen[:, None], axis=1)])
+
+
+def lookalike_lists(notes: NoteArray, half_width_s: float) -> list[NDArray[np.int64]]:
+    """For each note, the others around which the same notes sound at the same times.
+
+    Two notes look alike when the pitches within `half_width_s` of their onsets are the same and begin within 50 ms of
+    the same distance.
+
+    Returns
+    -------
+    list of ndarray of int64
+        For each note, indices of its look-alikes, itself excluded.
+    """
+    onset, pitch = notes["onset_s"], notes["pitch"]
+    low = np.searchsorted(onset, onset - half_width_s, side="left")
+    high = np.searchsorted(onset, onset + half_width_s, side="right")
+    groups: dict[tuple[bytes, int], list[int]] = {}
+    for note in range(len(notes)):
+        groups.setdefault((pitch[low[note] : high[note]].tobytes(), note - low[note]), []).append(note)
+    found: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * len(notes)
+    for members in groups.values():
+        if len(members) < 2:
+            continue
+        group = np.array(members)
+        distance = np.stack([onset[low[note] : high[note]] - onset[note] for note in group])  # (group, context)
+        for note, own in zip(group, distance, strict=True):
+            alike = np.abs(distance - own).max(axis=1) <= LOOKALIKE_TOLERANCE_S
+            found[note] = group[alike & (group != note)]
+    return found
+
+
+def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float, rng: np.random.Generator) -> Table:
+    """All pairs of a piece, with renditions and notes numbered within the piece.
+
+    Every onset of every snippet rendition that came from a note of the score side gets one pair; the reference's
+    instrument is drawn among those that differ from the snippet's, where there are any.
+
+    Returns
+    -------
+    dict of column name to ndarray
+        As in the store's table of pairs, without ``split``; ``reference_rendition`` and ``snippet_rendition`` index
+        the plan's renditions, ``note`` the notes of all its performances one after another.
+    """
+    first_note = np.concatenate([[0], np.cumsum([len(p.notes) for p in plan.performances])])
+    columns: dict[str, list[NDArray]] = {}
+    lookalikes = {
+        p.voice: lookalike_lists(p.notes, settings.snippet_s / 2) for p in plan.performances if p.role == "score"
+    }
+    for snippet_index, snippet in enumerate(plan.renditions):
+        if not snippet.is_snippet:
+            continue
+        performance = plan.performances[snippet.performance]
+        candidates = [
+            index
+            for index, rendition in enumerate(plan.renditions)
+            if rendition.is_reference and plan.performances[rendition.performance].voice == performance.voice
+        ]
+        others = [index for index in candidates if plan.renditions[index].instrument.name != snippet.instrument.name]
+        candidates = others or candidates
+        if not candidates:
+            continue
+        chosen = np.array(candidates)[rng.integers(len(candidates), size=len(performance.notes))]
+        for reference_index in candidates:
+            reference = plan.renditions[reference_index]
+            score = plan.performances[reference.performance]
+            place = {int(source): index for index, source in enumerate(score.notes["source"])}
+            here = [
+                (note, place[int(performance.notes["source"][note])])
+                for note in np.flatnonzero(chosen == reference_index)
+                if int(performance.notes["source"][note]) in place
+            ]
+            if not here:
+                continue
+            notes, counterparts = np.array(here).T
+            onset_s = score.notes["onset_s"][counterparts]
+            start = choose_references(onset_s * frame_rate_hz, reference.frames, settings, frame_rate_hz, rng)
+            start_s = start / frame_rate_hz
+            alike = [
+                _count_between(score.notes["onset_s"], lookalikes[performance.voice][note], begin, settings.reference_s)
+                for note, begin in zip(counterparts, start_s, strict=True)
+            ]
+            for name, values in {
+                "reference_rendition": np.full(len(notes), reference_index),
+                "reference_start_frame": start,
+                "snippet_rendition": np.full(len(notes), snippet_index),
+                "snippet_centre_s": performance.notes["onset_s"][notes],
+                "target_frame": onset_s * frame_rate_hz - start,
+                "target_s": onset_s - start_s,
+                "note": first_note[snippet.performance] + notes,
+                "lookalikes": np.array(alike),
+            }.items():
+                columns.setdefault(name, []).append(values)
+    if not columns:
+        return {}
+    table = {name: np.concatenate(parts) for name, parts in columns.items()}
+    order = np.lexsort((table["note"], table["snippet_rendition"]))
+    return {name: values[order] for name, values in table.items()}
+
+
+def _count_between(onset_s: NDArray[np.float64], notes: NDArray[np.int64], begin_s: float, length_s: float) -> int:
+    if not len(notes):
+        return 0
+    return int(((onset_s[notes] >= begin_s) & (onset_s[notes] < begin_s + length_s)).sum())

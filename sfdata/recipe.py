@@ -1,0 +1,205 @@
+"""Recipes: everything a build depends on, read from TOML into frozen dataclasses."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sfdata.augment import AugmentSettings
+from sfdata.midi import MidiSettings
+from sfdata.render import RenderSettings
+from sfdata.shipped_files import shipped_file
+from sfdata.soundfonts import DEFAULT_INSTRUMENT
+from sfdata.spectrogram import SpectrogramSettings
+from sfdata.splits import SplitSettings
+from sfdata.store import SPLITS, StoreSettings
+from sfdata.voices import VoiceSettings
+from sfdata.windows import WindowSettings
+
+SHIPPED_PREFIX = "shipped:"
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """One source of MIDI.
+
+    Attributes
+    ----------
+    midi : str
+        A file or folder, relative to the recipe; ``shipped:NAME`` is a folder that ships with sfdata.
+    licence, attribution : str
+        Stored with every piece.
+    split : str
+        Demands a split for all its pieces; empty for none.
+    """
+
+    midi: str
+    licence: str = ""
+    attribution: str = ""
+    split: str = ""
+
+    def __post_init__(self) -> None:
+        if self.split and self.split not in SPLITS:
+            raise ValueError(f"sources: split {self.split!r}; expected one of {', '.join(SPLITS)}, or nothing")
+
+
+@dataclass(frozen=True)
+class InstrumentSettings:
+    """Which instruments render what.
+
+    Attributes
+    ----------
+    references : tuple of str
+        Each renders the score side of every voice.
+    snippets : tuple of str
+        Each renders every variant (the score itself where there are none).
+    """
+
+    references: tuple[str, ...] = (DEFAULT_INSTRUMENT,)
+    snippets: tuple[str, ...] = ("timgm6mb:1",)
+
+    def __post_init__(self) -> None:
+        for name in ("references", "snippets"):
+            chosen = tuple(getattr(self, name))
+            if not chosen or len(set(chosen)) != len(chosen):
+                raise ValueError(f"instruments: {name} {list(chosen)}; expected one or more, each named once")
+            object.__setattr__(self, name, chosen)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A build, resolved.
+
+    Attributes
+    ----------
+    name : str
+    seed : int
+    folder : Path
+        What sources' paths are relative to; not part of the stored recipe.
+    """
+
+    name: str = ""
+    seed: int = 0
+    sources: tuple[SourceSettings, ...] = ()
+    midi: MidiSettings = field(default_factory=MidiSettings)
+    voices: VoiceSettings = field(default_factory=VoiceSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    instruments: InstrumentSettings = field(default_factory=InstrumentSettings)
+    render: RenderSettings = field(default_factory=RenderSettings)
+    spectrogram: SpectrogramSettings = field(default_factory=SpectrogramSettings)
+    windows: WindowSettings = field(default_factory=WindowSettings)
+    splits: SplitSettings = field(default_factory=SplitSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    folder: Path = Path()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe as JSON-able data, as stored."""
+        values = asdict(self)
+        del values["folder"]
+        return values
+
+    def source_path(self, source: SourceSettings) -> Path:
+        """Where a source's MIDI lies on this machine.
+
+        Raises
+        ------
+        FileNotFoundError
+            If it is said to ship with sfdata but does not.
+        """
+        if source.midi.startswith(SHIPPED_PREFIX):
+            return shipped_file(source.midi.removeprefix(SHIPPED_PREFIX))
+        return self.folder / source.midi
+
+
+_SECTIONS = {entry.name: entry.default_factory for entry in fields(Recipe) if callable(entry.default_factory)}
+_Settings = TypeVar("_Settings")
+
+
+def settings_from(section: str, cls: type[_Settings], table: Any) -> _Settings:
+    """Make a settings dataclass of a TOML table, refusing keys and types that don't fit.
+
+    Raises
+    ------
+    ValueError
+        Naming the section, the key, and what is expected.
+    """
+    if not isinstance(table, Mapping):
+        raise ValueError(f"[{section}] is {table!r}; expected a table")
+    known = {entry.name: entry for entry in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ValueError(f"[{section}] has no key {', '.join(unknown)}; expected some of {', '.join(known)}")
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        expected: Any = known[key].type
+        kind: Any = getattr(expected, "__origin__", expected)
+        accepted: Any = {float: (int, float), tuple: (list, tuple)}.get(kind, (kind,))
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"[{section}] {key} = {value!r}; expected {getattr(kind, '__name__', kind)}")
+        values[key] = float(value) if kind is float else value
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ValueError(f"[{section}] cannot be used: {error}") from None
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe; a name such as ``pipelines/demo.toml`` that is no file here is looked up among those shipped.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such recipe.
+    ValueError
+        If it is no TOML, or has keys or values that don't fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        try:
+            path = shipped_file(str(path))
+        except FileNotFoundError:
+            shipped = sorted(f"pipelines/{file.name}" for file in shipped_file("pipelines").glob("*.toml"))
+            raise FileNotFoundError(f"no recipe at {path}; those shipped: {', '.join(shipped)}") from None
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML: {error}") from None
+    try:
+        return recipe_from_dict(data, folder=path.parent)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def recipe_from_dict(data: Mapping[str, Any], folder: Path = Path()) -> Recipe:
+    """Make a recipe of a TOML document's (or a store's recorded) content.
+
+    Raises
+    ------
+    ValueError
+        If keys or values don't fit.
+    """
+    top = {key: value for key, value in data.items() if key not in (*_SECTIONS, "sources")}
+    unknown = sorted(set(top) - {"name", "seed"})
+    if unknown:
+        raise ValueError(
+            f"no key or section {', '.join(unknown)}; expected name, seed, sources, {', '.join(_SECTIONS)}"
+        )
+    seed = top.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"seed = {seed!r}; expected a whole number, 0 or more")
+    sources = data.get("sources", [])
+    if not isinstance(sources, list | tuple):
+        raise ValueError(f"sources is {sources!r}; expected [[sources]] tables")
+    return Recipe(
+        name=str(top.get("name", "")),
+        seed=seed,
+        sources=tuple(settings_from("sources", SourceSettings, table) for table in sources),
+        folder=folder,
+        **{name: settings_from(name, cls, data.get(name, {})) for name, cls in _SECTIONS.items()},  # type: ignore[arg-type]
+    )
+
+
+def with_seed(recipe: Recipe, seed: int | None) -> Recipe:
+    """The recipe with another seed, where one is given."""
+    return recipe if seed is None else replace(recipe, seed=seed)

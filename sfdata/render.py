@@ -1,0 +1,165 @@
+"""Rendering: a performance and an instrument become sound, bit for bit the same each time.
+
+Events are placed exactly on FluidSynth's grid of 64 samples, so that the notes' snapped times
+(:func:`sfdata.notes.snap_to_event_grid`) are the times at which the synth switches them, with nothing left over.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from sfdata.fluidsynth import SynthHost
+from sfdata.notes import EVENT_GRID_SAMPLES, NoteArray, event_grid_samples
+from sfdata.soundfonts import Instrument
+
+BLOCK_SAMPLES = 512 * EVENT_GRID_SAMPLES
+AUDIO_FORMATS = ("flac", "wav")
+SUBTYPES = {"flac": ("PCM_16", "PCM_24"), "wav": ("PCM_16", "PCM_24", "FLOAT")}
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """How sound is made.
+
+    Attributes
+    ----------
+    tail_s : float
+        Sound kept after the last note is switched off.
+    gain : float
+        FluidSynth's master gain (its own default is 0.2).
+    """
+
+    tail_s: float = 1.5
+    gain: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tail_s <= 60 or not 0 < self.gain <= 10:
+            raise ValueError(f"render: tail_s {self.tail_s}, gain {self.gain}; expected 0 to 60, and above 0 up to 10")
+
+
+def rendered_samples(notes: NoteArray, sample_rate_hz: int, settings: RenderSettings) -> int:
+    """Length of a rendition in samples: a multiple of 64, known from the notes alone."""
+    _, off = event_grid_samples(notes, sample_rate_hz)
+    steps = -(-int(off.max(initial=0) + settings.tail_s * sample_rate_hz) // EVENT_GRID_SAMPLES)
+    return steps * EVENT_GRID_SAMPLES
+
+
+@lru_cache(maxsize=4)
+def synth_host(soundfont: str, sha256: str, sample_rate_hz: int, gain: float) -> SynthHost:
+    """Give the host of a soundfont in this process, loaded once."""
+    return SynthHost(soundfont, sample_rate_hz, gain)
+
+
+def preset_name(instrument: Instrument, sample_rate_hz: int, settings: RenderSettings) -> str:
+    """Name of an instrument's preset inside its soundfont.
+
+    Raises
+    ------
+    ValueError
+        If the soundfont cannot be loaded or has no such preset.
+    """
+    host = synth_host(instrument.path, instrument.sha256, sample_rate_hz, settings.gain)
+    return host.preset_name(instrument.bank, instrument.program)
+
+
+def render(
+    notes: NoteArray, instrument: Instrument, sample_rate_hz: int, settings: RenderSettings | None = None
+) -> NDArray[np.float32]:
+    """Render notes with one instrument.
+
+    Parameters
+    ----------
+    notes : NoteArray
+        Snapped or not: what sounds are the snapped times.
+    instrument : Instrument
+    sample_rate_hz : int
+    settings : RenderSettings, optional
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+        The mean of both channels; may exceed 1.
+
+    Raises
+    ------
+    ValueError
+        If the soundfont cannot be loaded or lacks the preset.
+    """
+    settings = settings or RenderSettings()
+    host = synth_host(instrument.path, instrument.sha256, sample_rate_hz, settings.gain)
+    on, off = event_grid_samples(notes, sample_rate_hz)
+    order = np.argsort(np.concatenate([off, on]), kind="stable")  # at one time, notes end before others begin
+    times = np.concatenate([off, on])[order].tolist()
+    pitches = np.concatenate([notes["pitch"], notes["pitch"]])[order].tolist()
+    velocities = np.concatenate([np.zeros(len(off), dtype=int), notes["velocity"]])[order].tolist()
+    total = rendered_samples(notes, sample_rate_hz, settings)
+    mono = np.empty(total, dtype=np.float32)
+    stereo = np.empty((2, BLOCK_SAMPLES), dtype=np.float32)
+    address, item = stereo.ctypes.data, stereo.itemsize
+    event, count = 0, len(times)
+    with host.lend(instrument.bank, instrument.program) as synth:
+        for begin in range(0, total, BLOCK_SAMPLES):
+            position, end = begin, min(begin + BLOCK_SAMPLES, total)
+            while position < end:
+                while event < count and times[event] <= position:
+                    if velocities[event]:
+                        synth.note_on(pitches[event], velocities[event])
+                    else:
+                        synth.note_off(pitches[event])
+                    event += 1
+                until = min(times[event], end) if event < count else end
+                synth.write(address + (position - begin) * item, BLOCK_SAMPLES * item, until - position)
+                position = until
+            filled = stereo[:, : end - begin]
+            np.add(filled[0], filled[1], out=mono[begin:end])
+    mono *= np.float32(0.5)
+    return mono
+
+
+def write_audio(path: Path, samples: NDArray[np.float32], sample_rate_hz: int, subtype: str = "PCM_16") -> float:
+    """Write FLAC or WAV, by the path's ending, turned down where it would clip.
+
+    Returns
+    -------
+    float
+        The factor applied: 1, or less where the peak lay above full scale.
+
+    Raises
+    ------
+    ValueError
+        If the format or sample type is unknown.
+    """
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in AUDIO_FORMATS or subtype not in SUBTYPES[kind]:
+        raise ValueError(f"{path.name} as {subtype}; expected one of {SUBTYPES}")
+    peak = float(np.abs(samples).max(initial=0.0))
+    highest = 1 - 2**-15
+    factor = 1.0 if peak <= highest or subtype == "FLOAT" else highest / peak
+    soundfile.write(path, samples * np.float32(factor), sample_rate_hz, subtype=subtype, format=kind.upper())
+    return factor
+
+
+def read_audio(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
+    """Read a sound file as mono at a sample rate, resampled with soxr where it has another.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or holds samples that are no numbers.
+    """
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{path} cannot be read as sound: {error}") from None
+    mono = samples.mean(axis=1, dtype=np.float32)
+    if not np.isfinite(mono).all():
+        raise ValueError(f"{path} holds samples that are no finite numbers")
+    if rate != sample_rate_hz:
+        import librosa
+
+        mono = librosa.resample(mono, orig_sr=rate, target_sr=sample_rate_hz, res_type="soxr_hq")
+    return np.ascontiguousarray(mono, dtype=np.float32)

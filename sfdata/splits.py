@@ -1,0 +1,118 @@
+"""Splits: whole works go to train, validation or test, so that nothing leaks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfdata.store import SPLITS
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Shares of the works that go to each split.
+
+    Attributes
+    ----------
+    train, validation, test : float
+        In any unit; they are divided by their sum. With three works or more, every split whose share is above
+        zero gets at least one; of two, one goes to train and one to test; a single one goes to train.
+    """
+
+    train: float = 0.7
+    validation: float = 0.15
+    test: float = 0.15
+
+    def __post_init__(self) -> None:
+        if min(self.train, self.validation, self.test) < 0 or self.train + self.validation + self.test <= 0:
+            raise ValueError(
+                f"splits: train {self.train}, validation {self.validation}, test {self.test}; expected shares of 0 or "
+                "more, one of them above 0"
+            )
+
+
+def group_works(keys: list[set[str]]) -> list[str]:
+    """Name of the work each piece belongs to: pieces that share a key, directly or through others, are one work.
+
+    Parameters
+    ----------
+    keys : list of set of str
+        For each piece, as :func:`sfdata.naming.work_keys` gives them.
+
+    Returns
+    -------
+    list of str
+        For each piece, the alphabetically first key of its work.
+
+    Examples
+    --------
+    >>> group_works([{"a", "x"}, {"b"}, {"x", "c"}])
+    ['a', 'b', 'a']
+    """
+    parent = list(range(len(keys)))
+
+    def root(piece: int) -> int:
+        while parent[piece] != piece:
+            parent[piece] = parent[parent[piece]]
+            piece = parent[piece]
+        return piece
+
+    holder: dict[str, int] = {}
+    for piece, own in enumerate(keys):
+        for key in own:
+            parent[root(piece)] = root(holder.setdefault(key, piece))
+    first: dict[int, str] = {}
+    for piece, own in enumerate(keys):
+        first[root(piece)] = min(first.get(root(piece), "\uffff"), *own)
+    return [first[root(piece)] for piece in range(len(keys))]
+
+
+def assign_splits(works: list[str], fixed: list[str], settings: SplitSettings, seed: int) -> list[str]:
+    """Assign each piece a split, all pieces of a work the same.
+
+    Parameters
+    ----------
+    works : list of str
+        For each piece, the name of its work.
+    fixed : list of str
+        For each piece, the split its source demands; empty for none.
+    settings : SplitSettings
+    seed : int
+
+    Returns
+    -------
+    list of str
+        For each piece.
+
+    Raises
+    ------
+    ValueError
+        If two sources demand different splits for one work.
+    """
+    demanded: dict[str, str] = {}
+    for work, split in zip(works, fixed, strict=True):
+        if split and demanded.setdefault(work, split) != split:
+            raise ValueError(
+                f"work {work!r} is demanded for split {demanded[work]!r} and {split!r}: one work, one split"
+            )
+    free = sorted(set(works) - set(demanded))
+    shares = np.array([settings.train, settings.validation, settings.test])
+    counts = _share_out(len(free), shares / shares.sum())
+    order = np.random.default_rng([seed, 1]).permutation(len(free))
+    names = np.repeat(np.array(SPLITS), counts)
+    chosen = {free[work]: str(names[place]) for place, work in enumerate(order)}
+    return [demanded.get(work) or chosen[work] for work in works]
+
+
+def _share_out(total: int, shares: np.ndarray) -> list[int]:
+    """Whole numbers that add up to `total`, by largest remainder, with at least one each where that can be."""
+    wanted = shares > 0
+    if total == 2 and wanted[0] and wanted[2]:
+        return [1, 0, 1]
+    least = wanted.astype(int) if total >= wanted.sum() else np.zeros(3, dtype=int)
+    exact = shares * total
+    counts = np.maximum(np.floor(exact).astype(int), least)
+    while counts.sum() < total:
+        counts[np.argmax(np.where(wanted, exact - counts, -np.inf))] += 1
+    while counts.sum() > total:
+        counts[np.argmax(np.where(counts > least, counts - exact, -np.inf))] -= 1
+    return [int(count) for count in counts]

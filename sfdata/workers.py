@@ -1,0 +1,90 @@
+"""Spreading work: in this process, over local processes, or over a Dask cluster; results come as they finish."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def default_workers() -> int:
+    """Number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """Runs functions over items; to be used in a ``with`` statement.
+
+    Parameters
+    ----------
+    count : int, optional
+        Local worker processes, one thread each; 1 works in this process. Default: one a core.
+    scheduler : str, optional
+        Address of a running Dask scheduler, whose workers are used instead.
+
+    Raises
+    ------
+    ValueError
+        If the count is below 1 or the scheduler does not answer.
+    """
+
+    def __init__(self, count: int | None = None, scheduler: str | None = None) -> None:
+        self.count = default_workers() if count is None else count
+        self.scheduler = scheduler
+        if self.count < 1:
+            raise ValueError(f"workers: {count}; expected 1 or more")
+        self._client: Any = None
+        self._cluster: Any = None
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def _start(self) -> None:
+        if self._client is not None or (self.count == 1 and not self.scheduler):
+            return
+        from distributed import Client, LocalCluster
+
+        if self.scheduler:
+            try:
+                self._client = Client(self.scheduler, timeout="10s", set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise ValueError(f"no Dask scheduler answers at {self.scheduler}: {error}") from None
+            return
+        # Nannies set OMP_NUM_THREADS and its like to 1 for their workers: one BLAS thread each.
+        self._cluster = LocalCluster(
+            n_workers=self.count, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        )
+        self._client = Client(self._cluster, set_as_default=False)
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def run(
+        self, function: Callable[..., Result], items: Sequence[Item], *common: object
+    ) -> Iterator[tuple[int, Result]]:
+        """Call ``function(item, *common)`` for every item; yields (index, result) in the order of finishing.
+
+        An error in a call is raised here.
+        """
+        if len(items) > 1:
+            self._start()
+        if self._client is None:
+            for index, item in enumerate(items):
+                yield index, function(item, *common)
+            return
+        from distributed import as_completed
+
+        shared = self._client.scatter(common, broadcast=True) if common else []
+        futures = {
+            self._client.submit(
+                function, item, *shared, pure=False, key=f"{function.__name__}-{id(self)}-{index}"
+            ): index
+            for index, item in enumerate(items)
+        }
+        for future, result in as_completed(list(futures), loop=self._client.loop, with_results=True):
+            yield futures[future], result
+            future.release()

@@ -1,0 +1,161 @@
+"""Architectures: the settings that determine a network's layers, and the paper's three depths.
+
+The paper ("Towards audio based score following", Tables I and II) gives the layers but neither channel widths nor
+dense sizes, and mentions a third depth without describing it. The widths here are chosen such that ``full`` has more
+than 10 million parameters, as the paper says of its final model, ``reduced`` trains in minutes on a processor, and
+``middle`` stands between them in depth and size: two convolutions in each stack in place of one and four, the dense
+layer of Table II, one hidden layer as in Table I.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+BATCH_NORMS = ("all", "none", "stacks", "concatenation")
+KERNEL = 3
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Everything that determines a network's layers and shapes; saved beside its weights.
+
+    Attributes
+    ----------
+    name : str
+        Name of the architecture the settings began as.
+    reference_frames, snippet_frames, bins : int
+        Shapes of the inputs.
+    stack_channels : tuple of tuple of int
+        One tuple per pooling: the channels of the convolutions that come before it.
+    stack_dense : int
+        Channels of the dense layer at the end of each stack, 0 for none.
+    dense : tuple of int
+        Units of the hidden layers after the concatenation.
+    pool : int
+        Size and stride of the max-pooling windows, in both directions (paper: 2; Table III also 4).
+    padding : int
+        Of the convolutions.
+    batch_norm : {"all", "none", "stacks", "concatenation"}
+        Where batch norm stands: everywhere, nowhere, only in the two stacks, only after the concatenation.
+    pool_dropout, stack_dropout, head_dropout : float
+        After each pooling, after the stacks' dense layer, after each hidden layer of the head.
+    """
+
+    name: str
+    reference_frames: int
+    snippet_frames: int
+    bins: int
+    stack_channels: tuple[tuple[int, ...], ...]
+    stack_dense: int
+    dense: tuple[int, ...]
+    pool: int = 2
+    padding: int = 2
+    batch_norm: str = "all"
+    pool_dropout: float = 0.15
+    stack_dropout: float = 0.3
+    head_dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        # Lists come from JSON; tuples keep the settings hashable and comparable.
+        object.__setattr__(self, "stack_channels", tuple(tuple(block) for block in self.stack_channels))
+        object.__setattr__(self, "dense", tuple(self.dense))
+        if self.batch_norm not in BATCH_NORMS:
+            raise ValueError(f"network: batch_norm {self.batch_norm!r}; expected one of {', '.join(BATCH_NORMS)}")
+        if self.reference_frames < 2 or self.snippet_frames < 1 or self.bins < 1:
+            raise ValueError(
+                f"network: reference_frames {self.reference_frames}, snippet_frames {self.snippet_frames}, bins "
+                f"{self.bins}; expected at least 2, 1 and 1"
+            )
+        channels = [width for block in self.stack_channels for width in block]
+        if not self.stack_channels or not all(self.stack_channels) or min(channels) < 1 or self.stack_dense < 0:
+            raise ValueError(
+                f"network: stack_channels {self.stack_channels}, stack_dense {self.stack_dense}; expected at least "
+                "one convolution before each pooling, every width above zero"
+            )
+        if any(units < 1 for units in self.dense):
+            raise ValueError(f"network: dense {self.dense}; expected every width above zero")
+        if not 1 <= self.pool <= 64 or not 0 <= self.padding <= 64:
+            raise ValueError(f"network: pool {self.pool}, padding {self.padding}; expected 1 to 64 and 0 to 64")
+        for name in ("pool_dropout", "stack_dropout", "head_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"network: {name} {getattr(self, name)}; expected 0 <= {name} < 1")
+        for frames in (self.reference_frames, self.snippet_frames):
+            self.stack_shape(frames)
+
+    def stack_shape(self, frames: int) -> tuple[int, int, int]:
+        """Shape (channels, frames, bins) that a stack gives to its flattening, for an input of `frames` frames.
+
+        Raises
+        ------
+        ValueError
+            If the input is too small to be pooled that often.
+        """
+        height, width = frames, self.bins
+        for block in self.stack_channels:
+            growth = len(block) * (2 * self.padding - (KERNEL - 1))
+            height, width = (height + growth) // self.pool, (width + growth) // self.pool
+            if height < 1 or width < 1:
+                raise ValueError(
+                    f"network: an input of {frames} frames and {self.bins} bins is too small for "
+                    f"{len(self.stack_channels)} poolings of {self.pool}; take fewer or smaller ones, or longer windows"
+                )
+        return self.stack_dense or self.stack_channels[-1][-1], height, width
+
+    @property
+    def stacks_normalised(self) -> bool:
+        """Whether the stacks hold batch norm."""
+        return self.batch_norm in ("all", "stacks")
+
+    @property
+    def head_normalised(self) -> bool:
+        """Whether the layers after the concatenation hold batch norm."""
+        return self.batch_norm in ("all", "concatenation")
+
+
+def _reduced(reference_frames: int, snippet_frames: int, bins: int) -> NetworkSettings:
+    return NetworkSettings(
+        "reduced", reference_frames, snippet_frames, bins, ((8,),), 0, (64,), pool_dropout=0.0, head_dropout=0.15
+    )
+
+
+def _middle(reference_frames: int, snippet_frames: int, bins: int) -> NetworkSettings:
+    return NetworkSettings("middle", reference_frames, snippet_frames, bins, ((16,), (32,)), 16, (256,))
+
+
+def _full(reference_frames: int, snippet_frames: int, bins: int) -> NetworkSettings:
+    return NetworkSettings("full", reference_frames, snippet_frames, bins, ((16, 16), (32,), (64,)), 32, (768, 768))
+
+
+NETWORKS: dict[str, Callable[[int, int, int], NetworkSettings]] = {
+    "reduced": _reduced,
+    "middle": _middle,
+    "full": _full,
+}
+DESCRIPTIONS = {
+    "reduced": "dual stack of the paper's Table I: one convolution in each stack, one hidden layer",
+    "middle": "dual stack between Tables I and II: two convolutions and a dense layer in each stack, one hidden layer",
+    "full": "dual stack of the paper's Table II: four convolutions and a dense layer in each stack, two hidden layers",
+}
+
+
+def default_settings(
+    name: str, reference_frames: int = 240, snippet_frames: int = 27, bins: int = 88
+) -> NetworkSettings:
+    """Settings of a named architecture for inputs of the given shape.
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture.
+
+    Examples
+    --------
+    >>> default_settings("reduced", 240, 27, 88).stack_channels
+    ((8,),)
+    >>> default_settings("tiny")
+    Traceback (most recent call last):
+    ...
+    ValueError: no network named 'tiny'; expected one of reduced, middle, full
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"no network named {name!r}; expected one of {', '.join(NETWORKS)}")
+    return NETWORKS[name](reference_frames, snippet_frames, bins)

@@ -1,0 +1,244 @@
+"""Checkpoints: weights as safetensors, everything else as JSON; nothing here is ever unpickled.
+
+A run's folder holds
+
+* ``config.json``: network, training and spectrogram settings, windows, the store's path and fingerprint, versions;
+* ``best.safetensors``, ``last.safetensors``: weights, with epoch, figures and network settings in the metadata;
+* ``resume.safetensors``: weights, the optimiser's moments, and the progress as JSON: one file, so it is all or nothing;
+* ``log.csv``: one row per epoch.
+
+Every file is written under a temporary name and moved into place, so an interruption leaves the old one or the new.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sfdata.store import Store
+from sfmodel.networks import DualStack, NetworkSettings, build_network
+
+CONFIG_FORMAT, WEIGHTS_FORMAT, STATE_FORMAT = "sfmodel-run", "sfmodel-weights", "sfmodel-state"
+VERSION = 1
+CONFIG_FILE, RESUME_FILE, LOG_FILE = "config.json", "resume.safetensors", "log.csv"
+WEIGHTS_FILES = {"best": "best.safetensors", "last": "last.safetensors"}
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it sees the old content or the new, also after a power cut."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def store_fingerprint(store: Store) -> dict[str, Any]:
+    """What tells one store from another: its path, settings, pairs, and one checksum over those of all its tables.
+
+    The table of renditions holds the checksums of the spectrograms, so this covers them too.
+    """
+    checksums = json.dumps(store.attrs.get("checksums", {}), sort_keys=True)
+    return {
+        "path": str(store.path.resolve()),
+        "pairs": len(store.pairs["note"]),
+        "sha256": hashlib.sha256(checksums.encode()).hexdigest(),
+        "spectrogram": asdict(store.spectrogram),
+        "windows": asdict(store.windows),
+    }
+
+
+def write_config(run_dir: Path, config: Mapping[str, Any]) -> None:
+    """Write ``config.json``."""
+    document = {"format": CONFIG_FORMAT, "format_version": VERSION, **config}
+    write_atomically(run_dir / CONFIG_FILE, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_config(run_dir: Path) -> dict[str, Any]:
+    """Read ``config.json``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is no JSON, not of this format and version, or lacks the network's settings.
+    """
+    path = run_dir / CONFIG_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no {CONFIG_FILE} in {run_dir}; expected a folder made by 'sfmodel train -o {run_dir}'"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON ({error}); restore it, or train again") from None
+    if not isinstance(config, dict) or config.get("format") != CONFIG_FORMAT:
+        raise ValueError(f"{path}: expected a JSON object with format {CONFIG_FORMAT!r}: not a run of sfmodel")
+    if config.get("format_version") != VERSION:
+        raise ValueError(
+            f"{path}: format version {config.get('format_version')!r}; this sfmodel reads version {VERSION}: "
+            "install the sfmodel that wrote it, or train again"
+        )
+    network_settings(config, path)
+    return config
+
+
+def network_settings(config: Mapping[str, Any], path: Path) -> NetworkSettings:
+    """Network settings out of a config.
+
+    Raises
+    ------
+    ValueError
+        If they are missing or cannot be.
+    """
+    try:
+        return NetworkSettings(**config["network"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: the network settings cannot be used: {error}") from None
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, facts: Mapping[str, Any]) -> None:
+    """Write tensors and JSON facts as one safetensors file, with a checksum over the tensors."""
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": kind, "format_version": str(VERSION), "sha256": _checksum(held), "facts": json.dumps(facts)}
+    write_atomically(path, save(held, metadata=metadata))
+
+
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor, on the processor
+    facts : dict
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is at `path`.
+    ValueError
+        If the file is damaged, truncated, or of another kind or version.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}; make one with 'sfmodel train STORE -o {path.parent}'")
+    remedy = "restore it from a copy, or train again"
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        size = path.stat().st_size
+        raise ValueError(f"{path} ({size} bytes) is damaged or no safetensors file: {error}; {remedy}") from None
+    if metadata.get("format") != kind or metadata.get("format_version") != str(VERSION):
+        found = f"{metadata.get('format')!r} version {metadata.get('format_version')!r}"
+        raise ValueError(f"{path} is {found}; expected {kind!r} version '{VERSION}'")
+    if metadata.get("sha256") != _checksum(tensors):
+        raise ValueError(f"{path}: the tensors do not match their checksum, the file is damaged; {remedy}")
+    try:
+        facts = json.loads(metadata["facts"])
+    except (KeyError, ValueError):
+        raise ValueError(f"{path}: the facts in its metadata are no JSON, the file is damaged; {remedy}") from None
+    return tensors, facts
+
+
+def check_tensors(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Check names, shapes and dtypes against what a network or state of these settings holds.
+
+    Raises
+    ------
+    ValueError
+        Naming the first that differs.
+    """
+    for name in sorted(set(tensors) ^ set(expected)):
+        what = "is missing" if name in expected else "is one too many"
+        raise ValueError(f"{path}: tensor {name!r} {what}; the file and {CONFIG_FILE} belong to different networks")
+    for name, tensor in tensors.items():
+        wanted = expected[name]
+        if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+            raise ValueError(
+                f"{path}: tensor {name!r} is {tensor.dtype} {tuple(tensor.shape)}; {CONFIG_FILE} asks for "
+                f"{wanted.dtype} {tuple(wanted.shape)}: the two belong to different networks"
+            )
+
+
+def save_weights(path: Path, network: DualStack, facts: Mapping[str, Any]) -> None:
+    """Write a network's weights; its settings go into the metadata beside `facts`."""
+    write_tensors(path, network.state_dict(), WEIGHTS_FORMAT, {**facts, "network": asdict(network.settings)})
+
+
+def load_network(path: str | Path, which: str = "best") -> tuple[DualStack, dict[str, Any]]:
+    """Load a trained network.
+
+    Parameters
+    ----------
+    path : str or Path
+        A run's folder, or a weights file in one (its ``config.json`` must lie beside it).
+    which : {"best", "last"}
+        Which weights to take from a folder.
+
+    Returns
+    -------
+    network : DualStack
+        On the processor, in evaluation mode.
+    config : dict
+        The run's config, with ``checkpoint`` added: file, epoch and figures of these weights.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder, its config or the weights are missing.
+    ValueError
+        If a file is damaged, or config and weights disagree.
+
+    Examples
+    --------
+    >>> load_network("nowhere")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: no run at nowhere; make one with 'sfmodel train STORE -o nowhere'
+    """
+    path = Path(path)
+    if which not in WEIGHTS_FILES:
+        raise ValueError(f"which {which!r}; expected one of {', '.join(WEIGHTS_FILES)}")
+    if not path.exists():
+        raise FileNotFoundError(f"no run at {path}; make one with 'sfmodel train STORE -o {path}'")
+    run_dir, weights_file = (path, path / WEIGHTS_FILES[which]) if path.is_dir() else (path.parent, path)
+    config = read_config(run_dir)
+    settings = network_settings(config, run_dir / CONFIG_FILE)
+    tensors, facts = read_tensors(weights_file, WEIGHTS_FORMAT)
+    if network_settings(facts, weights_file) != settings:
+        raise ValueError(
+            f"{weights_file} was trained as {facts['network']}; {run_dir / CONFIG_FILE} says {asdict(settings)}: "
+            "the two belong to different networks"
+        )
+    # Shapes first: a file that asks for an absurd network fails before anything large is allocated.
+    with torch.device("meta"):
+        expected = DualStack(settings).state_dict()
+    check_tensors(weights_file, tensors, expected)
+    network = build_network(settings)
+    network.load_state_dict(tensors)
+    network.eval()
+    figures = {key: value for key, value in facts.items() if key != "network"}
+    return network, {**config, "checkpoint": {"file": str(weights_file), **figures}}

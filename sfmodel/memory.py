@@ -1,0 +1,78 @@
+"""Memory that training needs, estimated before anything large is allocated."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sfmodel.devices import available_bytes
+from sfmodel.networks import DualStack, NetworkSettings, parameter_count
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes that training needs, roughly.
+
+    Attributes
+    ----------
+    weights : int
+        Weights, gradients, and Adam's two moments, all float32.
+    activations : int
+        What one batch leaves for the backward pass, with the gradients that flow back over it.
+    """
+
+    weights: int
+    activations: int
+
+
+def activation_values(settings: NetworkSettings) -> int:
+    """Values that one pair leaves in a network's layers, counted by running the layers on shapes alone."""
+    with torch.device("meta"):
+        network = DualStack(settings).eval()
+        reference = torch.empty(1, settings.reference_frames, settings.bins)
+        snippet = torch.empty(1, settings.snippet_frames, settings.bins)
+    count = 0
+
+    def add(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        nonlocal count
+        count += output.numel()
+
+    for module in network.modules():
+        if not list(module.children()):
+            module.register_forward_hook(add)
+    network(reference, snippet)
+    return count + reference.numel() + snippet.numel()
+
+
+def estimate_memory(settings: NetworkSettings, batch_size: int, precision: torch.dtype) -> MemoryEstimate:
+    """Estimate what training needs; within a factor of two of what was measured on a processor."""
+    with torch.device("meta"):
+        parameters = parameter_count(DualStack(settings))
+    return MemoryEstimate(
+        weights=4 * 4 * parameters,
+        activations=2 * batch_size * activation_values(settings) * precision.itemsize,
+    )
+
+
+def check_memory(settings: NetworkSettings, batch_size: int, precision: torch.dtype, device: torch.device) -> None:
+    """Refuse a training that cannot fit.
+
+    Raises
+    ------
+    ValueError
+        Naming what is needed, what is free, and what to change.
+    """
+    needed, free = estimate_memory(settings, batch_size, precision), available_bytes(device)
+    if needed.weights + needed.activations <= free:
+        return
+    room = free - needed.weights
+    fitting = max(0, room * batch_size // max(1, needed.activations))
+    remedy = f"take a batch size of at most {fitting}" if fitting >= 2 else "take a smaller network or another device"
+    raise ValueError(
+        f"too little memory on {device}: network {settings.name!r} with batches of {batch_size} needs about "
+        f"{(needed.weights + needed.activations) / MIB:.0f} MiB ({needed.weights / MIB:.0f} for weights and optimiser), "
+        f"{free / MIB:.0f} MiB are free; {remedy}"
+    )

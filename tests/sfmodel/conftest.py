@@ -1,0 +1,83 @@
+"""A small synthetic store: random tones, two instruments, splits by piece."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from sfdata.spectrogram import SpectrogramSettings
+from sfdata.store import SPLITS, TABLES, StoreSettings, array_sha256, create_frames, write_tables
+from sfdata.windows import WindowSettings, draw_reference_starts
+
+FRAME_RATE_HZ = 20.0
+BINS = 88
+
+
+def draw_rendition(onset_s: np.ndarray, pitch: np.ndarray, frames: int, instrument: int, rng: np.random.Generator):
+    """Decaying tones with an octave partial whose level is the instrument's, over a little noise."""
+    out = np.zeros((frames, BINS), dtype=np.float32)
+    for onset, key in zip(onset_s, pitch - 21, strict=True):
+        first = int(np.floor(onset * FRAME_RATE_HZ + 0.5))
+        decay = np.linspace(4, 1, 6)[: frames - first]
+        out[first : first + 6, key] = decay
+        out[first : first + 4, min(BINS - 1, key + 12)] = 2 - instrument
+    return (out + rng.uniform(0, 0.2, out.shape)).astype(np.float16)
+
+
+def write_synthetic_store(path: Path, splits: tuple[str, ...], notes: int = 40, seed: int = 0) -> Path:
+    """Write one piece per entry of `splits`; reference by instrument 0, snippets by instrument 1."""
+    rng = np.random.default_rng(seed)
+    windows, layout = WindowSettings(), StoreSettings(chunk_frames=512, shard_frames=512)
+    tables: dict[str, dict[str, list[Any]]] = {name: {column: [] for column in TABLES[name]} for name in TABLES}
+
+    def add(table: str, **row: Any) -> None:
+        for column, value in row.items():
+            tables[table][column].append(value)
+
+    for i in range(2):
+        add("instruments", name=f"tones:{i}", preset="tones", file="tones.sf2", sha256="0" * 64)
+        add("instruments", bank=0, program=i, licence="MIT")
+    blocks, first_frame = [], 0
+    for piece, split in enumerate(splits):
+        add("pieces", title=f"Piece {piece}", composer=f"Composer {piece}", source_id=str(piece), file=f"{piece}.mid")
+        add("pieces", sha256="0" * 64, licence="CC0-1.0", attribution="", split=split, work=str(piece), cut_s=0.0)
+        onset_s = 0.5 + np.cumsum(rng.uniform(0.15, 0.6, notes))
+        pitch = rng.integers(40, 90, notes)
+        first_note = len(tables["notes"]["onset_s"])
+        add("performances", piece=piece, voice=0, method="skyline", role="score", copy=0)
+        add("performances", first_note=first_note, note_count=notes, augmentation="{}")
+        for j in range(notes):
+            add("notes", onset_s=onset_s[j], offset_s=onset_s[j] + 0.1, pitch=pitch[j], velocity=80)
+            add("notes", source=j, piece_note=j)
+        frame_count = int((onset_s[-1] + 2) * FRAME_RATE_HZ)
+        for instrument in range(2):
+            frames = draw_rendition(onset_s, pitch, frame_count, instrument, rng)
+            add("renditions", first_frame=first_frame, frame_count=frame_count, performance=piece)
+            add("renditions", instrument=instrument, duration_s=frame_count / FRAME_RATE_HZ, gain=1.0, room="")
+            add("renditions", sha256=array_sha256(frames))
+            blocks.append(np.pad(frames, ((0, -frame_count % layout.shard_frames), (0, 0))))
+            first_frame += len(blocks[-1])
+        onset_frame = onset_s * FRAME_RATE_HZ
+        start = draw_reference_starts(onset_frame, np.full(notes, frame_count), windows, FRAME_RATE_HZ, rng)
+        for j in range(notes):
+            target = onset_frame[j] - start[j]
+            add("pairs", reference_rendition=2 * piece, reference_start_frame=start[j], snippet_rendition=2 * piece + 1)
+            add("pairs", snippet_centre_s=onset_s[j], target_frame=target, target_s=target / FRAME_RATE_HZ)
+            add("pairs", note=first_note + j, split=SPLITS.index(split), lookalikes=0)
+    create_frames(path, first_frame, BINS, layout)
+    frames_array = zarr.open_group(path, mode="r+")["frames"]
+    frames_array[:] = np.concatenate(blocks)
+    attrs = {"spectrogram": asdict(SpectrogramSettings()), "windows": asdict(windows), "recipe": {"name": "synthetic"}}
+    attrs |= {"seed": seed, "software": {}, "licences": [], "skipped": []}
+    write_tables(path, {name: dict(columns) for name, columns in tables.items()}, attrs)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight pieces of 40 notes: four for training, two each for validation and test."""
+    splits = ("train",) * 4 + ("validation",) * 2 + ("test",) * 2
+    return write_synthetic_store(tmp_path_factory.mktemp("store") / "small.zarr", splits)
