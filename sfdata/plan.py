@@ -106,7 +106,12 @@ class Skipped:
 
 
 def perform(
-    voices: list[NoteArray], settings: AugmentSettings, seed: int, sha256: str, method: str
+    voices: list[NoteArray],
+    settings: AugmentSettings,
+    seed: int,
+    sha256: str,
+    method: str,
+    first_voice: int = 0,
 ) -> list[Performance]:
     """Score side and variants of each voice, at the times as written (not snapped).
 
@@ -116,9 +121,11 @@ def perform(
         ``source`` is the piece's note.
     sha256 : str
         Of the piece's file: with the seed, it determines what is drawn.
+    first_voice : int
+        Number of the first of `voices` within the piece.
     """
     performances = []
-    for number, voice in enumerate(voices):
+    for number, voice in enumerate(voices, start=first_voice):
         semitones = draw_transposition(settings, generator(seed, sha256, number, 0))
         piece_note = voice["source"].astype(np.int32)
         score = transpose(voice, semitones)

@@ -3,9 +3,11 @@
 import hashlib
 import importlib.util
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sfdata.shipped_files import shipped_file
 
@@ -123,6 +125,38 @@ def locate(soundfont: Soundfont) -> Path:
         f"soundfont {soundfont.name!r} (sha256 {soundfont.sha256}) is not on this machine; looked at "
         f"{'; '.join(seen) or 'no location'}. Give a path to a soundfont instead, or get it from {soundfont.source}"
     )
+
+
+def inventory() -> list[dict[str, Any]]:
+    """Registered soundfonts with where they lie on this machine (``path``, empty where they don't)."""
+    rows = []
+    for soundfont in registry().values():
+        try:
+            path = str(locate(soundfont))
+        except FileNotFoundError:
+            path = ""
+        rows.append(asdict(soundfont) | {"path": path})
+    return rows
+
+
+def verify(names: Sequence[str] = ()) -> list[str]:
+    """Say for each registered soundfont (or those named) that is not on this machine what is there instead.
+
+    Raises
+    ------
+    ValueError
+        If a name is not registered.
+    """
+    unknown = [name for name in names if name not in registry()]
+    if unknown:
+        raise ValueError(f"no soundfont {', '.join(unknown)} in the registry; it knows {', '.join(registry())}")
+    problems = []
+    for name in names or registry():
+        try:
+            locate(registry()[name])
+        except FileNotFoundError as error:
+            problems.append(str(error))
+    return problems
 
 
 def resolve_instrument(text: str) -> Instrument:

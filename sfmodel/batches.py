@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sfdata.reader import Batch, PairReader
+from sfdata.store import Store, array_sha256
 from sfdata.windows import nearest_frame, soft_target_buckets
 
 IntArray = NDArray[np.int64]
@@ -65,8 +66,8 @@ def tensor_batch(batch: Batch) -> DeviceBatch:
     )
 
 
-def split_order(order: IntArray, batch_size: int) -> list[IntArray]:
-    """Cut an order of pairs into batches; a single pair left over is left out, as batch norm needs two.
+def split_order(order: IntArray, batch_size: int, keep_single: bool = False) -> list[IntArray]:
+    """Cut an order of pairs into batches; in training a single pair left over is left out, as batch norm needs two.
 
     Examples
     --------
@@ -76,7 +77,8 @@ def split_order(order: IntArray, batch_size: int) -> list[IntArray]:
     [[0, 1, 2], [3, 4]]
     """
     parts = [order[begin : begin + batch_size] for begin in range(0, len(order), batch_size)]
-    return parts[:-1] if len(parts) > 1 and batch_size > 1 and len(parts[-1]) == 1 else parts
+    single = len(parts) > 1 and batch_size > 1 and len(parts[-1]) == 1
+    return parts[:-1] if single and not keep_single else parts
 
 
 def device_batches(
@@ -105,3 +107,28 @@ def device_batches(
             batch = pending.result()
             pending = executor.submit(cut, i + 1) if i + 1 < len(parts) else None
             yield batch.to(device)
+
+
+def checked_reader(store: Store, split: str, max_bytes: int) -> PairReader:
+    """Read a split into memory and compare every spectrogram with its checksum.
+
+    Raises
+    ------
+    ValueError
+        If the split holds no pairs or needs more than `max_bytes`, or a spectrogram is damaged.
+    """
+    reader = PairReader(store, split, max_bytes=max_bytes)
+    # The reader holds the renditions its pairs use, in the table's order, back to back.
+    pairs = store.pairs
+    used = np.union1d(pairs["reference_rendition"][reader.rows], pairs["snippet_rendition"][reader.rows])
+    end = np.cumsum(store.renditions["frame_count"][used])
+    for rendition, first, last in zip(used, np.append(0, end), end, strict=False):
+        frames = reader.frames[first:last]
+        if array_sha256(frames) != store.renditions["sha256"][rendition]:
+            raise ValueError(
+                f"{store.path}: the spectrogram of rendition {rendition} does not match its checksum, the store is "
+                f"damaged; see 'sfdata validate {store.path}', and build it again"
+            )
+        if not np.isfinite(frames).all():
+            raise ValueError(f"{store.path}: the spectrogram of rendition {rendition} holds values that are not finite")
+    return reader

@@ -11,8 +11,10 @@ Every file is written under a temporary name and moved into place, so an interru
 """
 
 import hashlib
+import importlib.metadata
 import json
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +31,7 @@ from sfmodel.networks import DualStack, NetworkSettings, build_network
 CONFIG_FORMAT, WEIGHTS_FORMAT, STATE_FORMAT = "sfmodel-run", "sfmodel-weights", "sfmodel-state"
 VERSION = 1
 CONFIG_FILE, RESUME_FILE, LOG_FILE = "config.json", "resume.safetensors", "log.csv"
+FREE_TO_CHANGE = {"network": (), "training": ("epochs", "device", "tensorboard"), "store": ("path",)}
 WEIGHTS_FILES = {"best": "best.safetensors", "last": "last.safetensors"}
 
 
@@ -96,6 +99,36 @@ def read_config(run_dir: Path) -> dict[str, Any]:
     return config
 
 
+def describe_software() -> dict[str, Any]:
+    """Versions that a run's numbers may depend on, and the number of threads that adds them up."""
+    packages = {name: importlib.metadata.version(name) for name in ("sfdata", "torch", "numpy", "safetensors")}
+    return {"python": platform.python_version(), **packages, "threads": torch.get_num_threads()}
+
+
+def refuse_differences(run_dir: Path, config: Mapping[str, Any]) -> None:
+    """Check that a run can be continued with a new config: only what does not alter the computation may differ.
+
+    Raises
+    ------
+    ValueError
+        Naming everything that differs.
+    """
+    before, different = read_config(run_dir), []
+    for section, free in FREE_TO_CHANGE.items():
+        then, now = before.get(section), config[section]
+        if not isinstance(then, dict):
+            raise ValueError(f"{run_dir / CONFIG_FILE}: section {section!r} is missing; train again with --overwrite")
+        now = json.loads(json.dumps(now))  # tuples become lists, as in the file
+        for key in sorted((set(then) | set(now)) - set(free)):
+            if then.get(key) != now.get(key):
+                different.append(f"{section} {key} was {then.get(key)!r}, is {now.get(key)!r}")
+    if different:
+        raise ValueError(
+            f"{run_dir} cannot be resumed, as it was another run: {'; '.join(different)}. "
+            "Resume with the same settings and store, take another folder, or --overwrite"
+        )
+
+
 def network_settings(config: Mapping[str, Any], path: Path) -> NetworkSettings:
     """Network settings out of a config.
 
@@ -115,7 +148,7 @@ def _checksum(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -269,6 +269,30 @@ def write_predictions(path: Path, result: EvaluationResult, store: Store) -> Non
         raise
 
 
+def _open_network(path: Path, device: str) -> Method:
+    """Open a trained network; the only place here that needs PyTorch."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ImportError("a network needs PyTorch; install it with: pip install 'sfdata[model]'") from error
+    from sfmodel.checkpoint import load_network
+    from sfmodel.devices import choose_device
+    from sfmodel.networks import predict_proba
+
+    network, config = load_network(path)
+    where = choose_device(device)
+    network.to(where)
+    try:
+        spectrogram = SpectrogramSettings(**config["store"]["spectrogram"])
+        windows = WindowSettings(**config["store"]["windows"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: the config's spectrogram settings and windows cannot be used: {error}") from None
+    name = network.settings.name
+    return Method(
+        str(path), "network", f"network {name}", lambda ref, snip: predict_proba(network, ref, snip), spectrogram, windows
+    )
+
+
 def _steps(count: int, step: int, description: str, progress: bool) -> Any:
     """First positions of the batches, under a progress bar if wanted."""
     from tqdm import tqdm

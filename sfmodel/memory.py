@@ -73,6 +73,6 @@ def check_memory(settings: NetworkSettings, batch_size: int, precision: torch.dt
     remedy = f"take a batch size of at most {fitting}" if fitting >= 2 else "take a smaller network or another device"
     raise ValueError(
         f"too little memory on {device}: network {settings.name!r} with batches of {batch_size} needs about "
-        f"{(needed.weights + needed.activations) / MIB:.0f} MiB ({needed.weights / MIB:.0f} for weights and optimiser), "
-        f"{free / MIB:.0f} MiB are free; {remedy}"
+        f"{(needed.weights + needed.activations) / MIB:.0f} MiB ({needed.weights / MIB:.0f} for weights and "
+        f"optimiser), {free / MIB:.0f} MiB are free; {remedy}"
     )

@@ -12,8 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sfmodel.checkpoint import LOG_FILE, RESUME_FILE, STATE_FORMAT, check_tensors, read_tensors, write_atomically
-from sfmodel.checkpoint import write_tensors as _write_tensors
+from sfmodel.checkpoint import (
+    LOG_FILE,
+    RESUME_FILE,
+    STATE_FORMAT,
+    check_tensors,
+    read_tensors,
+    write_atomically,
+    write_tensors,
+)
 
 LOG_COLUMNS = (
     "epoch",
@@ -106,7 +113,7 @@ def save_state(run_dir: Path, network: nn.Module, optimiser: torch.optim.Optimiz
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for number, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
-    _write_tensors(run_dir / RESUME_FILE, tensors, STATE_FORMAT, asdict(progress))
+    write_tensors(run_dir / RESUME_FILE, tensors, STATE_FORMAT, asdict(progress))
 
 
 def load_state(run_dir: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
@@ -121,9 +128,10 @@ def load_state(run_dir: Path, network: nn.Module, optimiser: torch.optim.Optimiz
     """
     path = run_dir / RESUME_FILE
     tensors, facts = read_tensors(path, STATE_FORMAT)
+    parameters = [parameter.detach() for parameter in network.parameters()]
     expected = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     if any(name.startswith("optimiser.") for name in tensors):
-        for number, parameter in enumerate(network.parameters()):
+        for number, parameter in enumerate(parameters):
             expected[f"optimiser.{number}.step"] = torch.zeros((), dtype=torch.float32)
             expected[f"optimiser.{number}.exp_avg"] = expected[f"optimiser.{number}.exp_avg_sq"] = parameter
     check_tensors(path, tensors, expected)
@@ -136,6 +144,8 @@ def load_state(run_dir: Path, network: nn.Module, optimiser: torch.optim.Optimiz
         kind, _, rest = name.partition(".")
         if kind == "optimiser":
             number_text, _, key = rest.partition(".")
+            if key != "step":  # fused kernels need moments that lie in memory as their parameter does
+                tensor = torch.empty_like(parameters[int(number_text)]).copy_(tensor)
             moments.setdefault(int(number_text), {})[key] = tensor
     network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name[0] == "n"})
     groups = optimiser.state_dict()["param_groups"]
@@ -155,7 +165,7 @@ def open_tensorboard(run_dir: Path, epoch: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError("TensorBoard is not installed: pip install 'sfdata[tensorboard]'") from error
-    return SummaryWriter(run_dir / "tensorboard", purge_step=epoch + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(run_dir / "tensorboard", purge_step=epoch + 1)
 
 
 class Interruption:

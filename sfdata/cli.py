@@ -1,0 +1,362 @@
+"""The ``sfdata`` command: each command parses its options, makes one library call, and prints the result.
+
+Exit codes: 0 done, 1 done but something was skipped (only with ``--strict``) or a store is not valid, 2 usage or input
+error. Everything heavy is imported inside the commands, so that ``sfdata --help`` answers at once.
+"""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfdata import __version__
+from sfdata.progress import progress_bar
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
+STRICT = click.option("--strict", is_flag=True, help="Exit with 1 where something was skipped.")
+SEED = click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything that is drawn.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace an existing store once the new one is whole.")
+WORKERS = click.option("--workers", type=click.IntRange(1), default=None, help="Local processes. [default: one a core]")
+INPUT_FOLDER = click.Path(path_type=Path)
+OUTPUT: Any = {"required": True, "type": click.Path(path_type=Path)}
+
+
+class InputError(click.ClickException):
+    """What the library says about its input, with the exit code for it."""
+
+    exit_code = 2
+
+
+class PipelineGroup(click.Group):
+    """A group that lists its commands in the order of the pipeline and turns input errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands in the order in which they were added."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; ``Error: …`` and exit code 2 for what the library says about its input."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (ValueError, OSError, ImportError) as error:
+            raise InputError(str(error)) from error
+
+
+@click.group(cls=PipelineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="sfdata")
+def main() -> None:
+    """Training data for score following, from MIDI to aligned spectrogram pairs.
+
+    The commands stand in the order of the pipeline; 'sfdata build' does all of it in one pass.
+    """
+
+
+@main.group()
+def soundfonts() -> None:
+    """Instruments: which there are, and whether their files are the right ones."""
+
+
+@soundfonts.command("list")
+@JSON
+def soundfonts_list(as_json: bool) -> None:
+    """List the registry of soundfonts.
+
+    Example: sfdata soundfonts list
+    """
+    from sfdata.soundfonts import inventory
+
+    rows = inventory()
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(f"{row['name']}  {row['licence']}  {row['path'] or 'not on this machine'}")
+        for program, title in row["presets"].items():
+            click.echo(f"  {row['name']}:{program}  {title}")
+
+
+@soundfonts.command("verify")
+@click.argument("names", nargs=-1)
+@JSON
+def soundfonts_verify(names: tuple[str, ...], as_json: bool) -> None:
+    """Check that registered soundfonts (all, or those NAMED) are on this machine, by their sha256.
+
+    Example: sfdata soundfonts verify timgm6mb
+    """
+    from sfdata.soundfonts import verify
+
+    problems = verify(names)
+    if as_json:
+        click.echo(json.dumps({"valid": not problems, "problems": problems}))
+    else:
+        click.echo("\n".join(problems) or "all soundfonts are there and whole")
+    sys.exit(2 if problems else 0)
+
+
+@main.command()
+@click.argument("midi", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", help="Folder for the voices.", **OUTPUT)
+@click.option("--method", default="skyline", show_default=True, help="How voices are found: skyline.")
+@click.option("--pedal", is_flag=True, help="Let the sustain pedal (CC64) lengthen notes.")
+@JSON
+@STRICT
+def extract(midi: tuple[Path, ...], output: Path, method: str, pedal: bool, as_json: bool, strict: bool) -> None:
+    """Extract monophonic voices from MIDI files and folders.
+
+    Writes one MIDI file a voice and manifest.jsonl, which tells the source of every note and how much leading
+    silence was cut.
+
+    Example: sfdata extract my-midi/ -o voices/
+    """
+    from sfdata.midi import MidiSettings
+    from sfdata.stages import extract_folder
+    from sfdata.voices import VoiceSettings
+
+    with progress_bar() as progress:
+        result = extract_folder(midi, output, MidiSettings(pedal=pedal), VoiceSettings(method=method), progress)
+    _finish_stage("voices", output, result, as_json, strict)
+
+
+@main.command()
+@click.argument("voices", type=INPUT_FOLDER)
+@click.option("-o", "--output", help="Folder for the performances.", **OUTPUT)
+@click.option("--copies", type=click.IntRange(0), default=1, show_default=True, help="Variants of each voice.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option("--tempo", nargs=2, type=float, default=(0.8, 1.25), show_default=True, help="Range of the tempo factor.")
+@click.option(
+    "--articulation",
+    "articulations",
+    multiple=True,
+    default=("as-is", "staccato", "portato", "legato"),
+    show_default=True,
+    help="One of these is drawn for each variant (give it several times).",
+)
+@click.option("--note-length", nargs=2, type=float, default=(0.8, 1.2), show_default=True, help="Range of a factor.")
+@click.option("--rest-insert", type=float, default=0.03, show_default=True, help="Probability after each note.")
+@click.option("--rest-remove", type=float, default=0.1, show_default=True, help="Probability for each rest.")
+@click.option("--rest", "rest_s", nargs=2, type=float, default=(0.1, 0.8), show_default=True, help="Seconds inserted.")
+@click.option(
+    "--transpose",
+    nargs=2,
+    type=int,
+    default=(0, 0),
+    show_default=True,
+    help="Range in semitones, drawn for each voice; score and variants move together.",
+)
+@JSON
+@STRICT
+def augment(voices: Path, output: Path, seed: int, as_json: bool, strict: bool, **ranges: Any) -> None:
+    """Draw variants of voices: tempo, articulation, note length, rests, pitch.
+
+    Writes the score side and every variant as MIDI; manifest.jsonl records what was drawn.
+
+    Example: sfdata augment voices/ -o performances/ --copies 2 --seed 7
+    """
+    from sfdata.augment import AugmentSettings
+    from sfdata.stages import augment_folder
+
+    settings = AugmentSettings(**ranges)
+    with progress_bar() as progress:
+        result = augment_folder(voices, output, settings, seed, progress)
+    _finish_stage("performances", output, result, as_json, strict)
+
+
+@main.command()
+@click.argument("performances", type=INPUT_FOLDER)
+@click.option("-o", "--output", help="Folder for the sound.", **OUTPUT)
+@click.option(
+    "--soundfont", default="timgm6mb:0", show_default=True, help="NAME[:PROGRAM], or a path to an sf2 or sf3."
+)
+@click.option("--format", "audio_format", default="flac", show_default=True, help="flac or wav.")
+@click.option("--subtype", default="PCM_16", show_default=True, help="PCM_16, PCM_24; for wav also FLOAT.")
+@click.option("--sample-rate", "sample_rate_hz", type=int, default=22050, show_default=True, help="In Hz.")
+@click.option(
+    "--role",
+    type=click.Choice(["score", "variant", "all"]),
+    default="all",
+    show_default=True,
+    help="Which performances.",
+)
+@JSON
+@STRICT
+def render(
+    performances: Path, output: Path, soundfont: str, role: str, as_json: bool, strict: bool, **options: Any
+) -> None:
+    """Render performances (or voices, or any MIDI) with one instrument.
+
+    Writes NAME.flac and, beside it, NAME.notes.csv with the times at which notes begin and end in the sound.
+
+    Example: sfdata render performances/ --soundfont timgm6mb:1 -o audio/
+    """
+    from sfdata.stages import render_folder
+
+    roles = ("score", "variant") if role == "all" else (role,)
+    with progress_bar() as progress:
+        result = render_folder(performances, output, soundfont, roles=roles, progress=progress, **options)
+    _finish_stage("sound files", output, result, as_json, strict)
+
+
+@main.command("build-pairs")
+@click.option("--references", required=True, type=INPUT_FOLDER, help="Folder of sound with notes beside it.")
+@click.option("--snippets", required=True, type=INPUT_FOLDER, help="Folder of the same music, rendered otherwise.")
+@click.option("-o", "--output", help="The store to write.", **OUTPUT)
+@click.option(
+    "--recipe", "recipe_path", type=click.Path(path_type=Path), help="Its spectrogram, windows, splits, store."
+)
+@click.option("--licence", default="", help="Stored with every piece.")
+@click.option("--attribution", default="", help="Stored with every piece.")
+@SEED
+@WORKERS
+@OVERWRITE
+@JSON
+@STRICT
+def build_pairs_command(
+    references: Path,
+    snippets: Path,
+    output: Path,
+    recipe_path: Path | None,
+    seed: int | None,
+    as_json: bool,
+    strict: bool,
+    **options: Any,
+) -> None:
+    """Build a store from two folders of sound with notes.
+
+    Example: sfdata build-pairs --references audio/ --snippets audio2/ -o store.zarr
+    """
+    from sfdata.folders import build_pairs
+    from sfdata.recipe import Recipe, read_recipe, with_seed
+
+    recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    with progress_bar() as progress:
+        result = build_pairs(references, snippets, output, recipe, progress=progress, **options)
+    _finish_build(result, as_json, strict)
+
+
+@main.command()
+@click.argument("recipe_path", metavar="RECIPE.toml", type=click.Path(path_type=Path))
+@click.argument("midi", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-o", "--output", help="The store to write.", **OUTPUT)
+@SEED
+@WORKERS
+@click.option("--scheduler", help="Address of a running Dask scheduler to use, such as tcp://127.0.0.1:8786.")
+@OVERWRITE
+@JSON
+@STRICT
+def build(
+    recipe_path: Path,
+    midi: tuple[Path, ...],
+    output: Path,
+    seed: int | None,
+    as_json: bool,
+    strict: bool,
+    **options: Any,
+) -> None:
+    """Build a store from a recipe in one pass, in parallel, with no audio on disk.
+
+    MIDI files or folders given here replace the recipe's sources. An interrupted build goes on when called again.
+
+    Example: sfdata build pipelines/demo.toml my-midi/ -o store.zarr
+    """
+    from sfdata.build import build as build_store
+    from sfdata.recipe import read_recipe, with_seed
+
+    recipe = with_seed(read_recipe(recipe_path), seed)
+    with progress_bar() as progress:
+        result = build_store(recipe, output, midi, progress=progress, **options)
+    _finish_build(result, as_json, strict)
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@JSON
+def info(store: Path, as_json: bool) -> None:
+    """Tell what is in a store.
+
+    Example: sfdata info store.zarr
+    """
+    from sfdata.info import info as summarise
+
+    facts = summarise(store)
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    for key, value in facts.items():
+        if key == "splits":
+            value = ", ".join(f"{split} {pairs}" for split, pairs in value.items())
+        elif key == "instruments":
+            value = ", ".join(value)
+        elif key == "skipped":
+            value = len(value)
+        click.echo(f"{key:15} {value}")
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--composers", is_flag=True, help="A composer in two splits is a problem too.")
+@JSON
+def validate(store: Path, composers: bool, as_json: bool) -> None:
+    """Check a store: outline, checksums, labels against notes and arrays, leaks between splits.
+
+    Exits with 1 where there are problems.
+
+    Example: sfdata validate store.zarr
+    """
+    from sfdata.validate import validate as check
+
+    problems = check(store, composers)
+    if as_json:
+        click.echo(json.dumps({"valid": not problems, "problems": [asdict(problem) for problem in problems]}))
+    else:
+        for problem in problems:
+            click.echo(f"{problem.check}: {problem.detail}")
+        click.echo(f"{store}: {f'{len(problems)} problems' if problems else 'valid'}")
+    sys.exit(1 if problems else 0)
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--pair", type=click.IntRange(0), default=0, show_default=True, help="Row of the table of pairs.")
+@click.option("-o", "--output", help="PNG, PDF or SVG, by its ending.", **OUTPUT)
+def plot(store: Path, pair: int, output: Path) -> None:
+    """Draw a pair: reference with the target marked, and snippet.
+
+    Example: sfdata plot store.zarr --pair 100 -o pair.png
+    """
+    from sfdata.plot import plot_pair
+    from sfdata.store import open_store
+
+    plot_pair(open_store(store), pair, output)
+    click.echo(f"wrote {output}")
+
+
+def _report_skipped(skipped: Any, strict: bool) -> None:
+    for entry in skipped:
+        click.echo(f"skipped {entry.source}: {entry.reason}", err=True)
+    if strict and skipped:
+        sys.exit(1)
+
+
+def _finish_stage(what: str, output: Path, result: Any, as_json: bool, strict: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(result)))
+    else:
+        click.echo(f"wrote {result.written} {what} to {output}, skipped {len(result.skipped)} sources")
+    _report_skipped(result.skipped, strict)
+
+
+def _finish_build(result: Any, as_json: bool, strict: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(result)))
+    else:
+        click.echo(
+            f"wrote {result.store}: {result.pieces} pieces, {result.renditions} renditions "
+            f"({result.audio_s / 3600:.2f} h of sound), {result.pairs} pairs, in {result.elapsed_s:.1f} s; "
+            f"skipped {len(result.skipped)} sources"
+        )
+    _report_skipped(result.skipped, strict)

@@ -1,0 +1,37 @@
+"""What is in a store, in figures."""
+
+from pathlib import Path
+from typing import Any
+
+from sfdata.store import SPLITS, open_store
+
+
+def info(path: str | Path) -> dict[str, Any]:
+    """Summarise a store.
+
+    Returns
+    -------
+    dict
+        ``format_version``, ``pieces``, ``renditions``, ``pairs``, ``frames``, ``bins``, ``frame_rate_hz``, ``splits``
+        (name to pairs), ``instruments`` (names), ``bytes`` (on disk), ``audio_s``, ``skipped``.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`sfdata.store.open_store`.
+    """
+    store = open_store(path)
+    return {
+        "format_version": store.attrs["format_version"],
+        "pieces": len(store.pieces["title"]),
+        "renditions": len(store.renditions["gain"]),
+        "pairs": len(store.pairs["note"]),
+        "frames": int(store.renditions["frame_count"].sum()),
+        "bins": int(store.frames.shape[1]),
+        "frame_rate_hz": store.spectrogram.frame_rate_hz,
+        "splits": {split: len(store.pair_rows(split)) for split in SPLITS},
+        "instruments": [str(name) for name in store.instruments["name"]],
+        "bytes": sum(file.stat().st_size for file in store.path.rglob("*") if file.is_file()),
+        "audio_s": round(float(store.renditions["duration_s"].sum()), 3),
+        "skipped": store.attrs.get("skipped", []),
+    }

@@ -1,0 +1,208 @@
+"""Validation: is a store whole, do its labels agree with its arrays, does anything leak between splits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfdata.store import SPLITS, TABLES, Store, array_sha256, open_store
+from sfdata.windows import nearest_frame
+
+TOLERANCE_FRAMES = 1e-6
+RISING_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a store."""
+
+    check: str
+    detail: str
+
+
+def validate(path: str | Path, composers: bool = False) -> list[Problem]:
+    """Check a store thoroughly.
+
+    The outline (arrays, types, version), checksums of all tables and frames, references between tables, labels against
+    notes and against the spectrograms, and that no work, file or (when asked) composer stands in two splits.
+
+    Parameters
+    ----------
+    path : path
+    composers : bool
+        Whether a composer in two splits is a problem too.
+
+    Returns
+    -------
+    list of Problem
+        Empty for a valid store.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is at `path`.
+    """
+    try:
+        store = open_store(path)
+    except ValueError as error:
+        return [Problem("outline", str(error))]
+    problems: list[Problem] = []
+    try:
+        problems += _checksums(store)
+        problems += _links(store)
+        if not problems:  # the rest reads through the links
+            problems += [*_labels(store), *_leaks(store, composers), *_frames(store)]
+    except Exception as error:  # a damaged chunk can raise anything from the codecs
+        problems.append(Problem("reading", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+    return problems
+
+
+def _checksums(store: Store) -> Iterator[Problem]:
+    recorded = store.attrs.get("checksums", {})
+    for name, columns in TABLES.items():
+        for column in columns:
+            if array_sha256(getattr(store, name)[column]) != recorded.get(f"{name}/{column}"):
+                yield Problem("checksum", f"column {name}/{column} differs from its recorded sha256")
+
+
+def _links(store: Store) -> Iterator[Problem]:
+    """Row numbers that point outside their table, and regions that overlap or leave their array."""
+    rows = {name: len(next(iter(getattr(store, name).values()))) for name in TABLES}
+    for table, column, target in (
+        ("performances", "piece", "pieces"),
+        ("renditions", "performance", "performances"),
+        ("renditions", "instrument", "instruments"),
+        ("pairs", "reference_rendition", "renditions"),
+        ("pairs", "snippet_rendition", "renditions"),
+        ("pairs", "note", "notes"),
+    ):
+        values = getattr(store, table)[column]
+        outside = int(((values < 0) | (values >= rows[target])).sum())
+        if outside:
+            yield Problem(
+                "links", f"{outside} rows of {table}/{column} point outside table {target} ({rows[target]} rows)"
+            )
+    for table, first, count, total in (
+        ("renditions", "first_frame", "frame_count", store.frames.shape[0]),
+        ("performances", "first_note", "note_count", rows["notes"]),
+    ):
+        begin = getattr(store, table)[first].astype(np.int64)
+        end = begin + getattr(store, table)[count]
+        order = np.argsort(begin, kind="stable")
+        if len(begin) and (begin.min() < 0 or end.max() > total or np.any(end[order][:-1] > begin[order][1:])):
+            yield Problem("links", f"{table}/{first} and {count} overlap or leave the {total} rows they point into")
+    unknown = set(store.pieces["split"]) - set(SPLITS)
+    if unknown or np.any(store.pairs["split"] >= len(SPLITS)):
+        yield Problem("links", f"splits other than {', '.join(SPLITS)} are named: {sorted(unknown)}")
+
+
+def _labels(store: Store) -> Iterator[Problem]:
+    """Targets recomputed from the notes of both sides."""
+    pairs, renditions, rate = store.pairs, store.renditions, store.spectrogram.frame_rate_hz
+    if not len(pairs["note"]):
+        yield Problem("labels", "the store holds no pairs")
+        return
+    last = store.reference_frames - 1
+    outside = int((~((pairs["target_frame"] >= 0) & (pairs["target_frame"] <= last))).sum())
+    if outside:
+        yield Problem("labels", f"{outside} targets lie outside their reference (0 to {last} frames)")
+    if not np.allclose(pairs["target_s"] * rate, pairs["target_frame"], rtol=0, atol=TOLERANCE_FRAMES):
+        yield Problem("labels", "target_s and target_frame disagree")
+    onset = store.notes["onset_s"]
+    if not np.allclose(onset[pairs["note"]], pairs["snippet_centre_s"], rtol=0, atol=1e-9):
+        yield Problem("labels", "snippet_centre_s differs from the onset of the pair's note")
+    snippet_performance = renditions["performance"][pairs["snippet_rendition"]]
+    first = store.performances["first_note"]
+    inside = (pairs["note"] >= first[snippet_performance]) & (
+        pairs["note"] < first[snippet_performance] + store.performances["note_count"][snippet_performance]
+    )
+    if not inside.all():
+        yield Problem("labels", f"{int((~inside).sum())} pairs name a note of another performance than their snippet's")
+    counterpart = _counterparts(store)
+    if np.any(counterpart < 0):
+        yield Problem(
+            "labels", f"{int((counterpart < 0).sum())} pairs are labelled though no note of the score matches"
+        )
+        return
+    expected = onset[counterpart] * rate - pairs["reference_start_frame"]
+    wrong = int((np.abs(expected - pairs["target_frame"]) > TOLERANCE_FRAMES).sum())
+    if wrong:
+        yield Problem("labels", f"{wrong} targets differ from the onset of the note they stand for")
+    pitch = store.notes["pitch"]
+    differ = int((pitch[counterpart] != pitch[pairs["note"]]).sum())
+    if differ:
+        yield Problem("labels", f"{differ} pairs have another pitch in the snippet than in the reference")
+
+
+def _counterparts(store: Store) -> NDArray[np.int64]:
+    """For each pair, the row of the reference performance's note of the same source, -1 where there is none."""
+    performance = store.renditions["performance"][store.pairs["reference_rendition"]]
+    source = store.notes["source"][store.pairs["note"]].astype(np.int64)
+    found = np.full(len(source), -1, dtype=np.int64)
+    for number in np.unique(performance):
+        first, count = int(store.performances["first_note"][number]), int(store.performances["note_count"][number])
+        own = store.notes["source"][first : first + count].astype(np.int64)
+        place = np.full(max(int(own.max(initial=0)), int(source.max(initial=0))) + 1, -1, dtype=np.int64)
+        place[own[own >= 0]] = first + np.flatnonzero(own >= 0)
+        rows = np.flatnonzero((performance == number) & (source >= 0))
+        found[rows] = place[source[rows]]
+    return found
+
+
+def _leaks(store: Store, composers: bool) -> Iterator[Problem]:
+    split = store.pieces["split"]
+    columns = ["work", "sha256", "source_id"] + (["composer"] if composers else [])
+    for column in columns:
+        values = store.pieces[column]
+        for value in sorted({str(value) for value in values} - {""}):
+            found = sorted(set(split[values == value]))
+            if len(found) > 1:
+                yield Problem("leak", f"{column} {value!r} stands in splits {', '.join(found)}")
+    pairs = store.pairs
+    for side in ("reference_rendition", "snippet_rendition"):
+        piece = store.performances["piece"][store.renditions["performance"][pairs[side]]]
+        wrong = int((np.array([SPLITS.index(name) for name in split])[piece] != pairs["split"]).sum())
+        if wrong:
+            yield Problem("leak", f"{wrong} pairs are in another split than the piece of their {side}")
+
+
+def _frames(store: Store) -> Iterator[Problem]:
+    """Frames' checksums, numbers that are none, and whether energy rises where the labels say a note begins."""
+    for rendition in range(len(store.renditions["gain"])):
+        frames = store.rendition_frames(rendition)
+        if array_sha256(frames) != store.renditions["sha256"][rendition]:
+            yield Problem("checksum", f"frames of rendition {rendition} differ from their recorded sha256")
+            continue
+        if not np.isfinite(frames).all() or frames.min(initial=0) < 0:
+            yield Problem("frames", f"rendition {rendition} holds values that are negative or no finite numbers")
+            continue
+        share = rising_share(store, rendition, frames)
+        if share < RISING_SHARE:
+            yield Problem(
+                "sounding",
+                f"in rendition {rendition} energy rises at {share:.0%} of the labelled onsets; "
+                f"expected at least {RISING_SHARE:.0%}",
+            )
+
+
+def rising_share(store: Store, rendition: int, frames: NDArray[np.floating]) -> float:
+    """Share of a rendition's onsets at which the energy near the note's pitch rises.
+
+    Compared are the frame two before the onset's and the louder of the onset's frame and the one after it, in the
+    bins within a semitone and a half of the pitch.
+    """
+    notes = store.performance_notes(int(store.renditions["performance"][rendition]))
+    at = nearest_frame(notes["onset_s"] * store.spectrogram.frame_rate_hz)
+    kept = at + 1 < len(frames)
+    at = at[kept]
+    if not len(at):
+        return 1.0
+    frequency_hz = 440.0 * 2.0 ** ((notes["pitch"][kept].astype(float) - 69) / 12)
+    distance = np.abs(np.log2(store.spectrogram.bin_frequencies_hz() / frequency_hz[:, None])) * 12
+    near = distance <= np.maximum(1.5, distance.min(axis=1, keepdims=True))  # (notes, bins)
+    before = np.where(at[:, None] >= 2, frames[np.maximum(at - 2, 0)], 0)
+    after = np.maximum(frames[at], frames[at + 1])
+    rise = np.where(near, after.astype(np.float32) - before, 0).sum(axis=1)
+    return float((rise > 0).mean())
