@@ -117,6 +117,7 @@ def read_piece(path: Path, settings: MidiSettings | None = None) -> Piece:
     seconds = _tick_clock(score)
     columns = [_track_notes(track, seconds, settings.pedal) for track in tracks]
     onset, offset, pitch, velocity = (np.concatenate([part[i] for part in columns]) for i in range(4))
+    onset, offset = round_to_ticks(onset), round_to_ticks(offset)
     offset = np.minimum(offset, _next_stroke(onset, pitch))
     sounding = (offset > onset) & (velocity > 0)
     on_keyboard = (pitch >= PIANO_PITCHES[0]) & (pitch <= PIANO_PITCHES[1])
@@ -129,7 +130,7 @@ def read_piece(path: Path, settings: MidiSettings | None = None) -> Piece:
         raise ValueError("holds no note of any length")
     if kept.sum() > MAX_NOTES:
         raise ValueError(f"holds {kept.sum()} notes; expected at most {MAX_NOTES}")
-    cut_s = float(round_to_ticks(onset[kept].min())) - settings.lead_in_s
+    cut_s = float(round_to_ticks(onset[kept].min() - settings.lead_in_s))
     onset, offset = round_to_ticks(onset[kept] - cut_s), round_to_ticks(offset[kept] - cut_s)
     if offset.max() > MAX_DURATION_S:
         raise ValueError(f"lasts {offset.max() / 3600:.1f} hours; expected at most {MAX_DURATION_S / 3600:.0f}")

@@ -4,7 +4,7 @@ Conventions
 -----------
 Frame ``i`` is centred at ``i / frame_rate_hz`` seconds, exactly: where the hop is no whole number of samples
 (22,050 / 20 = 1102.5) the window itself is evaluated half a sample off, so that no rounding is left and nothing
-drifts. Sound outside the signal is silence. A frame's magnitudes are scaled so that a full-scale sine reads 1,
+drifts. Sound outside the signal is silence. A frame's magnitudes are scaled so that a full-scale sine's peak reads 1,
 gathered into bins by a filterbank, and compressed as ``log(1 + gain * magnitude)``, so silence is 0.
 
 Everything is computed in float32 in blocks of frames that start at frame 0, one thread, no BLAS: the same samples
@@ -54,7 +54,7 @@ class SpectrogramSettings:
     n_bins: int = 88
     bins_per_octave: int = 12
     f_min_hz: float = 27.5
-    gain: float = 1000.0
+    gain: float = 100.0
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:

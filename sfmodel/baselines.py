@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FIVE_SCALES = (0.7, 0.84, 1.0, 1.19, 1.41)  # half an octave of tempo to each side, in quarter-octave steps
+SMALL_PRODUCT = 200_000  # multiplications in a matrix product that OpenBLAS leaves to one thread
 SILENCE = 1e-10  # a window with less than this share of its whole array's energy counts as silent
 
 Float32Array = NDArray[np.float32]
@@ -106,12 +107,18 @@ def correlate(reference: Float32Array, snippet: Float32Array) -> Float32Array:
     -----
     One matrix product gives every reference frame against every snippet frame; the correlation at a position is the
     sum along a diagonal of it, which a strided view reads without copying.
+
+    The product is taken in slices of references, small enough that BLAS does not spread it over threads: these
+    cost more than they bring here, and on a busy machine, where they wait for each other, 200 times as much.
     """
-    pairs, frames, _ = reference.shape
+    pairs, frames, bins = reference.shape
     length = snippet.shape[1]
     half = length // 2
     gram = np.zeros((pairs, frames + length - 1, length), dtype=np.float32)
-    np.matmul(reference, snippet.transpose(0, 2, 1), out=gram[:, half : half + frames])  # (pairs, T, S)
+    rows = max(1, SMALL_PRODUCT // max(1, length * bins))
+    for first in range(0, frames, rows):
+        last = min(first + rows, frames)
+        np.matmul(reference[:, first:last], snippet.transpose(0, 2, 1), out=gram[:, half + first : half + last])
     step, row, column = gram.strides
     diagonals = np.lib.stride_tricks.as_strided(
         gram, shape=(pairs, frames, length), strides=(step, row, row + column), writeable=False

@@ -109,6 +109,24 @@ def device_batches(
             yield batch.to(device)
 
 
+def check_tables(store: Store) -> None:
+    """Compare the tables that say where references, snippets and targets lie with the store's checksums.
+
+    Raises
+    ------
+    ValueError
+        If a column differs, or has no checksum.
+    """
+    checksums = store.attrs.get("checksums", {})
+    for name, table in (("pairs", store.pairs), ("renditions", store.renditions)):
+        for column, values in table.items():
+            if array_sha256(values) != checksums.get(f"{name}/{column}"):
+                raise ValueError(
+                    f"{store.path}: column '{name}/{column}' does not match its checksum, the store is damaged; "
+                    f"see 'sfdata validate {store.path}', and build it again"
+                )
+
+
 def checked_reader(store: Store, split: str, max_bytes: int) -> PairReader:
     """Read a split into memory and compare every spectrogram with its checksum.
 

@@ -31,7 +31,7 @@ from sfmodel.networks import DualStack, NetworkSettings, build_network
 CONFIG_FORMAT, WEIGHTS_FORMAT, STATE_FORMAT = "sfmodel-run", "sfmodel-weights", "sfmodel-state"
 VERSION = 1
 CONFIG_FILE, RESUME_FILE, LOG_FILE = "config.json", "resume.safetensors", "log.csv"
-FREE_TO_CHANGE = {"network": (), "training": ("epochs", "device", "tensorboard"), "store": ("path",)}
+FREE_TO_CHANGE = {"network": (), "training": ("epochs", "device", "tensorboard", "network"), "store": ("path",)}
 WEIGHTS_FILES = {"best": "best.safetensors", "last": "last.safetensors"}
 
 
@@ -114,12 +114,13 @@ def refuse_differences(run_dir: Path, config: Mapping[str, Any]) -> None:
         Naming everything that differs.
     """
     before, different = read_config(run_dir), []
+    planned = config["training"].get("schedule", "constant") != "constant"  # then every step depends on the last epoch
     for section, free in FREE_TO_CHANGE.items():
         then, now = before.get(section), config[section]
         if not isinstance(then, dict):
             raise ValueError(f"{run_dir / CONFIG_FILE}: section {section!r} is missing; train again with --overwrite")
         now = json.loads(json.dumps(now))  # tuples become lists, as in the file
-        for key in sorted((set(then) | set(now)) - set(free)):
+        for key in sorted((set(then) | set(now)) - set(free)) + ["epochs"] * (planned and section == "training"):
             if then.get(key) != now.get(key):
                 different.append(f"{section} {key} was {then.get(key)!r}, is {now.get(key)!r}")
     if different:

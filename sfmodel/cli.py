@@ -49,5 +49,169 @@ def main() -> None:
     """Train networks that find a snippet of sound in a reference, and measure them against classic methods."""
 
 
+@main.command()
+@json_option
+def models(as_json: bool) -> None:
+    """List the networks that can be trained, and the classic methods.
+
+    Parameters are counted for the default windows: 240 and 27 frames of 88 bins.
+
+    Example: sfmodel models --json
+    """
+    from sfmodel.baselines import BASELINES
+    from sfmodel.networks import DESCRIPTIONS, NETWORKS, count_parameters, default_settings
+
+    rows: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "parameters": count_parameters(default_settings(name)),
+            "bundled": False,
+            "description": DESCRIPTIONS[name],
+        }
+        for name in NETWORKS
+    ]
+    rows += [
+        {"name": name, "parameters": 0, "bundled": False, "description": baseline.description}
+        for name, baseline in BASELINES.items()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        click.echo(f"{row['name']:<{width}}  {row['parameters']:>12,}  {row['description']}")
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "run_dir", required=True, type=click.Path(path_type=Path), help="Folder for the run.")
+@click.option("--model", default="reduced", show_default=True, help="Architecture: see 'sfmodel models'.")
+@click.option("--epochs", default=20, show_default=True, help="At most so many passes over the training split.")
+@click.option("--batch-size", default=64, show_default=True, help="Pairs in a batch.")
+@click.option("--learning-rate", default=0.001, show_default=True, help="Of Adam.")
+@click.option("--schedule", default="constant", show_default=True, help="constant, or cosine: warm up, then to zero.")
+@click.option("--weight-decay", default=0.0, show_default=True, help="Decoupled (AdamW).")
+@click.option("--patience", default=10, show_default=True, help="Stop after so many epochs without gain; 0 never.")
+@click.option("--plateau", default=0, show_default=True, help="Lower the rate after so many such epochs; 0 never.")
+@click.option("--plateau-factor", default=0.5, show_default=True, help="What to multiply the rate by then.")
+@click.option(
+    "--fresh-windows/--pinned-windows",
+    default=True,
+    show_default=True,
+    help="Draw each pair's reference anew every epoch, or take the one the store pins.",
+)
+@click.option("--batch-norm", help="all, none, stacks or concatenation.  [default: all]")
+@click.option("--pool", type=int, help="Size of the max-pooling windows.  [default: 2]")
+@click.option("--no-dropout", is_flag=True, help="Train without any dropout.")
+@click.option("--seed", default=0, show_default=True, help="Of the weights, the order, the windows and the dropout.")
+@device_option
+@click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
+@click.option("--tensorboard", is_flag=True, help="Also log for TensorBoard.")
+@click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
+@json_option
+def train(
+    store: Path,
+    run_dir: Path,
+    patience: int,
+    plateau: int,
+    batch_norm: str | None,
+    pool: int | None,
+    no_dropout: bool,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a network on STORE; the best and the last weights, a log and the state go into a folder.
+
+    Ctrl-C stops at the next batch with everything saved; the same line with --resume then gives the run that would
+    have been.
+
+    Example: sfmodel train demo.zarr --model reduced --epochs 10 -o run
+    """
+    from sfmodel.settings import NO_DROPOUT, TrainingSettings
+    from sfmodel.training import train as train_network
+
+    network: dict[str, Any] = {"batch_norm": batch_norm, "pool": pool}
+    network = {key: value for key, value in network.items() if value is not None} | (NO_DROPOUT if no_dropout else {})
+    settings = TrainingSettings(network=network, patience=patience or None, plateau_patience=plateau or None, **options)
+
+    def log(message: str) -> None:
+        click.echo(message, err=True)
+
+    summary = train_network(store, run_dir, settings, resume=resume, overwrite=overwrite, progress=not as_json, log=log)
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    if summary["ended"] == "interrupted":
+        log(f"interrupted; everything is saved in {run_dir}: continue with the same options and --resume")
+        raise SystemExit(130)
+    if not as_json:
+        best = summary["best"]
+        click.echo(
+            f"{run_dir}: {summary['epochs']} epochs in {summary['seconds']:.0f} s, ended by {summary['ended']}; "
+            f"best is epoch {best['epoch']}"
+        )
+
+
+@main.command()
+@click.argument("method", metavar="RUN_DIR|BASELINE")
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--split", default="test", show_default=True, help="train, validation, test or all.")
+@click.option(
+    "--predictions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write target, prediction and error of every pair as CSV.",
+)
+@device_option
+@json_option
+def evaluate(method: str, store: Path, split: str, predictions: Path | None, device: str, as_json: bool) -> None:
+    """Measure a trained network, or a classic method, on the pairs of STORE.
+
+    Hit rates and errors, each with a 95 % interval from resampling pieces. Baselines: matched-filter,
+    matched-filter-5.
+
+    Example: sfmodel evaluate matched-filter demo.zarr
+    """
+    from sfdata.store import open_store
+    from sfmodel.evaluation import evaluate as evaluate_method
+    from sfmodel.evaluation import write_predictions
+    from sfmodel.tables import metrics_text
+
+    if predictions is not None and not predictions.absolute().parent.is_dir():
+        raise ValueError(f"cannot write {predictions}: there is no folder {predictions.parent}")
+    opened = open_store(store)
+    result = evaluate_method(method, opened, split, device, progress=not as_json)
+    if predictions is not None:
+        write_predictions(predictions, result, opened)
+    click.echo(json.dumps(result.metrics, indent=2) if as_json else metrics_text(result.metrics))
+
+
+@main.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("store", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "output_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write into.  [default: RUN_DIR]",
+)
+@device_option
+@json_option
+def report(run_dir: Path, store: Path | None, output_dir: Path | None, device: str, as_json: bool) -> None:
+    """Write one HTML page about a run: curves, distances, hit rates against classic methods, examples.
+
+    STORE is the one that the run was trained on unless given. The page needs no other file; its pictures also lie
+    beside it as PNG files.
+
+    Example: sfmodel report run
+    """
+    from sfmodel.report import write_report
+
+    page = write_report(run_dir, store, output_dir, device, progress=not as_json)
+    click.echo(json.dumps({"report": str(page)}) if as_json else str(page))
+
+
 if __name__ == "__main__":
     main()

@@ -8,7 +8,7 @@ prediction (the first of them where several are equal). PyTorch is imported only
 import csv
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from sfmodel.metrics import error_ms, evaluate_predictions
 
 BATCH_SIZE = 64  # keeps a batch of references within a core's cache; larger ones measured slower
 PREDICTION_COLUMNS = (
-    "row,piece,title,target_frame,predicted_frame,target_s,predicted_s,error_ms,score,lookalikes".split(",")
+    *("row", "piece", "title", "target_frame", "predicted_frame", "target_s", "predicted_s", "error_ms"),
+    *("score", "lookalikes"),
 )
 
 Scores = NDArray[np.float32]
@@ -219,7 +220,8 @@ def evaluate(
         scores = score_pairs(opened, reader, position[part])  # (batch, T)
         predicted[part] = scores.argmax(axis=1)
         score[part] = scores.max(axis=1)
-    target, piece, lookalikes = (values[position] for values in (reader.target_frame, reader.piece, reader.lookalikes))
+    target = np.asarray(reader.target_frame[position], dtype=np.float64)
+    piece, lookalikes = reader.piece[position], reader.lookalikes[position]
     figures = evaluate_predictions(predicted, target, reader.frame_rate_hz, piece, lookalikes)
     return EvaluationResult(
         metrics={"method": opened.name, "split": split, **figures},
@@ -289,12 +291,20 @@ def _open_network(path: Path, device: str) -> Method:
         raise ValueError(f"{path}: the config's spectrogram settings and windows cannot be used: {error}") from None
     name = network.settings.name
     return Method(
-        str(path), "network", f"network {name}", lambda ref, snip: predict_proba(network, ref, snip), spectrogram, windows
+        str(path),
+        "network",
+        f"network {name}",
+        lambda ref, snip: predict_proba(network, ref, snip),
+        spectrogram,
+        windows,
     )
 
 
-def _steps(count: int, step: int, description: str, progress: bool) -> Any:
-    """First positions of the batches, under a progress bar if wanted."""
+def _steps(count: int, step: int, description: str, progress: bool) -> Iterable[int]:
+    """First positions of the batches, under a progress bar if wanted and standard error is a terminal."""
     from tqdm import tqdm
 
-    return tqdm(range(0, count, step), desc=description, unit="batch", disable=not progress, leave=False)
+    steps: Iterable[int] = tqdm(
+        range(0, count, step), desc=description, unit="batch", disable=None if progress else True, leave=False
+    )
+    return steps

@@ -3,11 +3,12 @@
 Conventions
 -----------
 Every function takes arrays and returns a :class:`matplotlib.figure.Figure`; nothing is drawn on screen and no global
-state is touched. Figures are 6.4 inches wide and stack their panels, so that they stay readable on a small screen.
+state is touched. Figures are narrow and stack their panels, so that they stay readable on a small screen.
 Colours are those of Okabe and Ito, told apart by colour-blind eyes too, and never the only difference: lines differ
 in style, points in shape. A *distance* is predicted minus true position: negative is too early.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 from sfdata.spectrogram import SpectrogramSettings
 from sfmodel.evaluation import EvaluationResult
 
-WIDTH_IN = 6.4
-DOTS_PER_IN = 160
+WIDTH_IN = 5.3
+DOTS_PER_IN = 190
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "D", "^", "v", "P")
 DASHES: tuple[object, ...] = ("-", "--", (0, (1, 1)), "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
@@ -71,17 +72,22 @@ class Example:
 def png_bytes(figure: Figure) -> bytes:
     """Encode a figure as PNG; the same figure gives the same bytes."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_IN, facecolor="white", metadata={"Software": None})
+    with warnings.catch_warnings():
+        # titles may be in any script; what the font lacks becomes a box in the picture, and is whole in the caption
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="png", dpi=DOTS_PER_IN, facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def training_curves(log: Mapping[str, FloatArray]) -> Figure:
+def training_curves(log: Mapping[str, FloatArray], frames: int | None = None) -> Figure:
     """Loss and hit rates over the epochs, in training and validation (the paper's Figs. 2, 3 and 6).
 
     Parameters
     ----------
     log : mapping of str to ndarray, shape (epochs,)
         Columns ``epoch``, ``{train,validation}_{loss,bucket1,bucket2}``; values may be NaN.
+    frames : int, optional
+        Frames of a reference, to mark the loss of a network that holds all of them for equally likely.
 
     Returns
     -------
@@ -103,12 +109,15 @@ def training_curves(log: Mapping[str, FloatArray]) -> Figure:
         for axes in (loss, rate):
             axes.axvline(epoch[best], color=GREY, linestyle=":", linewidth=1, label="lowest validation loss")
     loss.set_ylabel("loss (cross-entropy, nats)")
-    loss.set_ylim(bottom=0)
+    if frames is not None:
+        loss.axhline(np.log(frames), color=GREY, linestyle="-.", linewidth=1, label="guessing")
+    loss.set_ylim(0, 1.08 * _highest(log["train_loss"], validation, np.log(frames or 1)))
     rate.set_ylabel("hit rate (%)")
-    rate.set_ylim(0, 100)
+    highest = 100 * _highest(log["train_bucket2"], log["validation_bucket2"])
+    rate.set_ylim(0, min(100.0, max(5.0, 1.15 * highest)))
     rate.set_xlabel("epoch")
     rate.xaxis.get_major_locator().set_params(integer=True)
-    for axes, columns in ((loss, 3), (rate, 2)):
+    for axes, columns in ((loss, 2), (rate, 2)):
         handles, names = axes.get_legend_handles_labels()
         # the two lists may hold the line's name once only; it is drawn in both panels
         kept = [i for i, name in enumerate(names) if axes is loss or name != "lowest validation loss"]
@@ -181,17 +190,18 @@ def distance_distribution(results: Results) -> Figure:
     The paper's Figs. 5 and 8, with a logarithmic count on the left so that rare large distances show.
     """
     figure = _figure(0.7 + 2.1 * len(results))
-    panels = figure.subplots(len(results), 2, sharex="col", sharey="col", squeeze=False)
+    panels = figure.subplots(len(results), 2, sharex="col", squeeze=False)
     rate_hz = max(result.frame_rate_hz for result in results.values())
     reach = max(float(np.abs(result.distance_frames).max()) / rate_hz for result in results.values())
     reach = max(1.0, np.ceil(reach * 2) / 2)
     near = 8
+    most = max(len(result.piece) for result in results.values())
     for i, (row, (name, result)) in enumerate(zip(panels, results.items(), strict=True)):
         seconds = result.distance_frames / result.frame_rate_hz
         wide = np.arange(-reach - 0.25, reach + 0.5, 0.5)
         row[0].hist(seconds, bins=wide, color=COLOURS[i], edgecolor="white", linewidth=0.4)
         row[0].set_yscale("log")
-        row[0].set_ylim(bottom=0.7)
+        row[0].set_ylim(0.7, 1.5 * most)
         row[0].set_title(name, loc="left", fontsize=10)
         row[0].set_ylabel("pairs")
         narrow = np.arange(-near - 0.5, near + 1) * 1000 / result.frame_rate_hz
@@ -200,7 +210,7 @@ def distance_distribution(results: Results) -> Figure:
         row[1].bar((narrow[:-1] + narrow[1:]) / 2, share, width=np.diff(narrow) * 0.9, color=COLOURS[i])
         row[1].set_title(f"{share.sum():.1f} % are this near", loc="right", fontsize=9, color=GREY)
         row[1].set_ylabel("share of pairs (%)")
-        row[1].set_ylim(bottom=0)
+        row[1].set_ylim(0, max(1.0, 1.08 * float(share.max())))
     panels[-1, 0].set_xlabel("distance (s)")
     panels[-1, 1].set_xlabel("distance (ms)")
     return figure
@@ -216,7 +226,7 @@ def error_distribution(results: Results) -> Figure:
         error = np.sort(np.maximum(result.error_ms, 1.0))
         share = 100 * np.arange(1, len(error) + 1) / len(error)
         x, y = np.concatenate([[1.0], error]), np.concatenate([[0.0], share])
-        axes.step(x, y, where="post", color=COLOURS[i], linestyle=DASHES[i], linewidth=1.8, label=name)  # type: ignore[arg-type]
+        axes.step(x, y, where="post", color=COLOURS[i], linestyle=DASHES[i], linewidth=1.8, label=name)
     axes.set_xscale("log")
     axes.set_xlim(5, 12_000)
     ticks = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000)
@@ -248,7 +258,10 @@ def example_pair(example: Example) -> Figure:
     ):
         axes.imshow(
             np.asarray(values, dtype=np.float32).T,
-            **{"origin": "lower", "aspect": "auto", "cmap": "Greys", "interpolation": "nearest"},
+            origin="lower",
+            aspect="auto",
+            cmap="Greys",
+            interpolation="nearest",
             extent=(*extent, -0.5, bins - 0.5),
             vmin=0,
             vmax=top,
@@ -264,10 +277,10 @@ def example_pair(example: Example) -> Figure:
         axes.axvline(
             predicted_s, color=PREDICTION, linestyle="--", linewidth=1.6, label=f"prediction {predicted_s:.2f} s"
         )
-    snippet.axvline(0, color=TRUTH, linewidth=1.6)
+    snippet.axvline(0, color=TRUTH, linewidth=1.2)
 
-    picture.set_title(example.heading, loc="left", fontsize=9)
-    picture.legend(loc="lower right", bbox_to_anchor=(1.19, -0.32), ncols=1, frameon=False, fontsize=8)
+    figure.suptitle(example.heading, x=0.01, ha="left", fontsize=9, parse_math=False)
+    figure.legend(*picture.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     picture.set_ylabel("frequency")
     _frequency_ticks(picture, example.settings)
     picture.tick_params(labelbottom=False)
@@ -288,6 +301,13 @@ def _figure(height_in: float) -> Figure:
     return Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
 
 
+def _highest(*values: FloatArray | float) -> float:
+    """Largest finite value, 1 if there is none."""
+    flat = np.concatenate([np.ravel(value) for value in values])
+    finite = flat[np.isfinite(flat)]
+    return float(finite.max()) if len(finite) and finite.max() > 0 else 1.0
+
+
 def _part_name(part: str) -> str:
     return {"train": "training", "validation": "validation"}[part]
 
@@ -304,4 +324,3 @@ def _frequency_ticks(axes: Axes, settings: SpectrogramSettings) -> None:
     octaves = octaves[(octaves >= frequency[0]) & (octaves <= frequency[-1])]
     names = [f"{hz:.0f} Hz" if hz < 1000 else f"{hz / 1000:.2g} kHz" for hz in octaves]
     axes.set_yticks(np.interp(octaves, frequency, np.arange(len(frequency))), names, fontsize=8)
-

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sfmodel.devices import available_bytes
-from sfmodel.networks import DualStack, NetworkSettings, parameter_count
+from sfmodel.networks import DualStack, NetworkSettings, count_parameters
 
 MIB = 2**20
 
@@ -49,10 +49,8 @@ def activation_values(settings: NetworkSettings) -> int:
 
 def estimate_memory(settings: NetworkSettings, batch_size: int, precision: torch.dtype) -> MemoryEstimate:
     """Estimate what training needs; within a factor of two of what was measured on a processor."""
-    with torch.device("meta"):
-        parameters = parameter_count(DualStack(settings))
     return MemoryEstimate(
-        weights=4 * 4 * parameters,
+        weights=4 * 4 * count_parameters(settings),
         activations=2 * batch_size * activation_values(settings) * precision.itemsize,
     )
 

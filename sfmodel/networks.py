@@ -24,13 +24,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sfmodel.architectures import KERNEL, NETWORKS, NetworkSettings, default_settings
+from sfmodel.architectures import DESCRIPTIONS, KERNEL, NETWORKS, NetworkSettings, default_settings
 
 __all__ = [
+    "DESCRIPTIONS",
     "NETWORKS",
     "DualStack",
     "NetworkSettings",
     "build_network",
+    "count_parameters",
     "default_settings",
     "parameter_count",
     "predict_proba",
@@ -149,13 +151,15 @@ def build_network(settings: NetworkSettings) -> DualStack:
     ValueError
         If it would have more than two thousand million parameters.
     """
-    with torch.device("meta"):  # shapes only: nothing is allocated yet
-        count = parameter_count(DualStack(settings))
+    count = count_parameters(settings)
     if count > LARGEST_NETWORK:
         raise ValueError(
             f"network: {count:,} parameters, at most {LARGEST_NETWORK:,} are built; take fewer channels or dense units"
         )
-    return DualStack(settings)
+    network = DualStack(settings)
+    # Channels last is what tensor cores want, and a quarter to three times faster on a processor as well.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def parameter_count(network: nn.Module) -> int:
@@ -167,6 +171,12 @@ def parameter_count(network: nn.Module) -> int:
     8
     """
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_parameters(settings: NetworkSettings) -> int:
+    """Number of trained parameters of a network that is not built yet; nothing is allocated."""
+    with torch.device("meta"):
+        return parameter_count(DualStack(settings))
 
 
 def soft_target_loss(logits: Tensor, target_frame: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Settings of a training, saved beside the weights."""
 
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -7,6 +9,21 @@ import numpy as np
 
 from sfdata.store import Store
 from sfmodel.architectures import NetworkSettings, default_settings
+
+NO_DROPOUT = {"pool_dropout": 0.0, "stack_dropout": 0.0, "head_dropout": 0.0}
+WARM_UP = 0.05  # of the steps
+
+
+def _constant(step: int, steps: int) -> float:
+    return 1.0
+
+
+def _cosine(step: int, steps: int) -> float:
+    """Up along a line over the first steps, then down to zero along half a cosine."""
+    return min(1.0, (step + 1) / (WARM_UP * steps)) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+
+
+SCHEDULES: dict[str, Callable[[int, int], float]] = {"constant": _constant, "cosine": _cosine}
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,9 @@ class TrainingSettings:
     plateau_patience : int, optional
         Multiply the learning rate by `plateau_factor` after so many such epochs; None keeps it.
     plateau_factor : float
+    schedule : {"constant", "cosine"}
+        Course of the learning rate over all epochs: as it is (paper), or a short warm-up and then down to zero along
+        a cosine, which learns more in a given number of epochs but cannot be extended by further ones.
     fresh_windows : bool
         Draw each pair's reference anew in every epoch in place of the pinned one.
     seed : int
@@ -52,6 +72,7 @@ class TrainingSettings:
     patience: int | None = 10
     plateau_patience: int | None = None
     plateau_factor: float = 0.5
+    schedule: str = "constant"
     fresh_windows: bool = True
     seed: int = 0
     device: str = "auto"
@@ -63,6 +84,8 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise ValueError(f"training: {name} {value}; expected at least {low}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"training: schedule {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
         if not (0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf and 0 < self.plateau_factor < 1):
             raise ValueError(
                 f"training: learning_rate {self.learning_rate}, weight_decay {self.weight_decay}, plateau_factor "

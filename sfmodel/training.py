@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from sfdata.store import Store, open_store
-from sfmodel.batches import DeviceBatch, checked_reader, device_batches, split_order
+from sfmodel.batches import check_tables, checked_reader, device_batches, split_order
 from sfmodel.checkpoint import (
     CONFIG_FILE,
     LOG_FILE,
@@ -34,10 +34,11 @@ from sfmodel.checkpoint import (
     write_config,
 )
 from sfmodel.devices import available_bytes, choose_device, choose_precision
+from sfmodel.learner import Learner
 from sfmodel.memory import check_memory
-from sfmodel.networks import build_network, parameter_count, soft_target_loss
+from sfmodel.networks import parameter_count
 from sfmodel.progress import Interruption, Progress, Row, load_state, open_tensorboard, save_state, write_log
-from sfmodel.settings import TrainingSettings
+from sfmodel.settings import SCHEDULES, TrainingSettings
 
 Log = Callable[[str], None]
 EVALUATION_BATCH = 128
@@ -113,6 +114,7 @@ class Run:
         self.network_settings = settings.network_settings(store)
         self.precision = choose_precision(settings.precision, device)
         check_memory(self.network_settings, settings.batch_size, self.precision, device)
+        check_tables(store)
         free = available_bytes(torch.device("cpu"))
         self.train_reader = checked_reader(store, "train", free)
         left = free - self.train_reader.frames.nbytes
@@ -124,14 +126,8 @@ class Run:
                 f"the store has {len(self.train_reader)} pairs to train on: take more, or batch_norm 'stacks'"
             )
         self.fingerprint = store_fingerprint(store)
-        torch.manual_seed(settings.seed)
-        self.network = build_network(self.network_settings).to(device)
-        # Channels last is what tensor cores want, and a quarter to three times faster on a processor as well.
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
+        self.learner = Learner(self.network_settings, settings, device, self.precision)
+        self.network = self.learner.network
         self.progress = Progress(learning_rate=settings.learning_rate)
 
     def begin(self, resume: bool, overwrite: bool) -> None:
@@ -150,16 +146,15 @@ class Run:
                 raise ValueError(f"{self.run_dir} holds a run already; take --resume, --overwrite or another folder")
             refuse_differences(self.run_dir, config)
             if (self.run_dir / RESUME_FILE).exists():
-                self.progress = load_state(self.run_dir, self.network, self.optimiser)
+                self.progress = load_state(self.run_dir, self.network, self.learner.optimiser)
                 if self.progress.scaler:
-                    self.scaler.load_state_dict(self.progress.scaler)
+                    self.learner.scaler.load_state_dict(self.progress.scaler)
         else:
             for name in (CONFIG_FILE, RESUME_FILE, LOG_FILE, *WEIGHTS_FILES.values()):
                 (self.run_dir / name).unlink(missing_ok=True)
             shutil.rmtree(self.run_dir / "tensorboard", ignore_errors=True)
         write_config(self.run_dir, config)
         write_log(self.run_dir, self.progress.history)
-        self._set_learning_rate()
         pairs = f"{len(self.train_reader)} pairs to train on, {len(self.validation_reader or ())} to validate"
         at = f", resumed at epoch {self.progress.epoch + 1}, batch {self.progress.step + 1}"
         self.log(
@@ -215,12 +210,14 @@ class Run:
         starts = None if drawn is None else split_order(drawn, settings.batch_size)
         done = progress.step
         batches = device_batches(reader, parts[done:], starts and starts[done:], self.device)
-        sums = torch.tensor(progress.sums, dtype=self._sum_dtype, device=self.device)
+        sums = torch.tensor(progress.sums, dtype=self.learner.sum_dtype, device=self.device)
         self.network.train()
+        shape, total = SCHEDULES[settings.schedule], settings.epochs * len(parts)
         title = f"epoch {progress.epoch + 1}/{settings.epochs}"
         with _bar(len(parts), done, title, show_bar) as bar:
             for batch in batches:
-                sums += self._step(batch)
+                rate = progress.learning_rate * shape(progress.epoch * len(parts) + progress.step, total)
+                sums += self.learner.step(batch, progress.epoch, progress.step, rate)
                 progress.step += 1
                 bar.update()
                 if interruption.requested:
@@ -233,38 +230,8 @@ class Run:
         if interruption.requested:  # validation starts over on resuming: it changes nothing
             return None
         progress.seconds = time.perf_counter() - began
-        return self._finish_epoch(validation, len(parts))
-
-    def _step(self, batch: DeviceBatch) -> torch.Tensor:
-        """One step of gradient descent; returns the batch's sums (see :class:`sfmodel.progress.Progress`)."""
-        # Seeding every step makes dropout a function of (seed, epoch, step): there is no generator to save.
-        progress = self.progress
-        words = np.random.SeedSequence([self.settings.seed, progress.epoch, progress.step]).generate_state(2)
-        torch.manual_seed(int(words[0]) << 32 | int(words[1]))
-        self.optimiser.zero_grad(set_to_none=True)
-        logits, loss = self._forward(batch)
-        self.scaler.scale(loss).backward()
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
-        return self._sums(logits.detach(), loss.detach(), batch)
-
-    def _forward(self, batch: DeviceBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        mixed = self.precision is not torch.float32
-        with torch.autocast(self.device.type, dtype=self.precision if mixed else None, enabled=mixed):
-            logits = self.network(batch.reference, batch.snippet)
-        return logits, soft_target_loss(logits, batch.target_frame)
-
-    def _sums(self, logits: torch.Tensor, loss: torch.Tensor, batch: DeviceBatch) -> torch.Tensor:
-        # Kept on the device: reading a number back at every step would make a GPU wait.
-        predicted = logits.argmax(dim=1)
-        bucket1 = (predicted == batch.nearest).sum()
-        bucket2 = (predicted[:, None] == batch.buckets).any(dim=1).sum()
-        pairs = torch.tensor(len(predicted), device=loss.device)
-        return torch.stack([value.to(self._sum_dtype) for value in (loss * pairs, bucket1, bucket2, pairs)])
-
-    @property
-    def _sum_dtype(self) -> torch.dtype:
-        return torch.float32 if self.device.type == "mps" else torch.float64
+        last_rate = progress.learning_rate * shape((progress.epoch + 1) * len(parts) - 1, total)
+        return self._finish_epoch(validation, len(parts), last_rate)
 
     def _validate(self, interruption: Interruption) -> list[float] | None:
         """Mean loss and hit rates over the validation split, on the pinned pairs; None where there are none."""
@@ -272,16 +239,16 @@ class Run:
         if reader is None:
             return None
         parts = split_order(np.arange(len(reader)), EVALUATION_BATCH, keep_single=True)
-        sums = torch.zeros(4, dtype=self._sum_dtype, device=self.device)
+        sums = torch.zeros(4, dtype=self.learner.sum_dtype, device=self.device)
         self.network.eval()
         with torch.inference_mode():
             for batch in device_batches(reader, parts, None, self.device):
                 if interruption.requested:
                     break
-                sums += self._sums(*self._forward(batch), batch)
+                sums += self.learner.sums(*self.learner.forward(batch), batch)
         return (sums[:3] / sums[3]).tolist()
 
-    def _finish_epoch(self, validation: list[float] | None, steps: int) -> Row:
+    def _finish_epoch(self, validation: list[float] | None, steps: int, learning_rate: float) -> Row:
         """Book an epoch: its row, the best so far, the learning rate, and every file of the run."""
         progress, settings = self.progress, self.settings
         train = [value / progress.sums[3] for value in progress.sums[:3]]
@@ -298,7 +265,7 @@ class Run:
             "step": progress.epoch * steps,
             **dict(zip(("train_loss", "train_bucket1", "train_bucket2"), train, strict=True)),
             **dict(zip(VALIDATION_COLUMNS, validation or (None, None, None), strict=True)),
-            "learning_rate": progress.learning_rate,
+            "learning_rate": learning_rate,
             "pairs_per_s": round(progress.sums[3] / max(progress.seconds, 1e-9), 1),
             "seconds": round(progress.seconds, 3),
         }
@@ -311,19 +278,14 @@ class Run:
             progress.stale_epochs += 1
             if settings.plateau_patience and progress.stale_epochs % settings.plateau_patience == 0:
                 progress.learning_rate *= settings.plateau_factor
-                self._set_learning_rate()
         save_weights(self.run_dir / WEIGHTS_FILES["last"], self.network, row)
         write_log(self.run_dir, progress.history)
         self._save_state()
         return row
 
-    def _set_learning_rate(self) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.progress.learning_rate
-
     def _save_state(self) -> None:
-        self.progress.scaler = self.scaler.state_dict()
-        save_state(self.run_dir, self.network, self.optimiser, self.progress)
+        self.progress.scaler = self.learner.scaler.state_dict()
+        save_state(self.run_dir, self.network, self.learner.optimiser, self.progress)
 
     def _end(self) -> str | None:
         if self.progress.epoch >= self.settings.epochs:

@@ -1,5 +1,6 @@
 """A small synthetic store: random tones, two instruments, splits by piece."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,9 @@ def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight pieces of 40 notes: four for training, two each for validation and test."""
     splits = ("train",) * 4 + ("validation",) * 2 + ("test",) * 2
     return write_synthetic_store(tmp_path_factory.mktemp("store") / "small.zarr", splits)
+
+
+@pytest.fixture(scope="session")
+def write_store() -> Callable[..., Path]:
+    """The function that writes a synthetic store of other sizes and splits."""
+    return write_synthetic_store

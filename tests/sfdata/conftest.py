@@ -1,0 +1,60 @@
+"""Material for the tests: real MIDI that ships with the package, and small stores built from it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sfdata.augment import AugmentSettings
+from sfdata.build import build
+from sfdata.recipe import InstrumentSettings, Recipe, read_recipe
+from sfdata.shipped_files import shipped_file
+from sfdata.splits import SplitSettings
+from sfdata.store import StoreSettings
+
+SHORT_PIECES = ("Bach_Prelude_and_Fugue_in_A-flat*", "Bach_Prelude_and_Fugue_in_F-sharp*", "Scarlatti*K9_*")
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def giantmidi() -> Path:
+    return shipped_file("giantmidi")
+
+
+@pytest.fixture(scope="session")
+def short_midi(giantmidi: Path) -> list[Path]:
+    return [next(giantmidi.glob(pattern)) for pattern in SHORT_PIECES]
+
+
+@pytest.fixture(scope="session")
+def small_recipe() -> Recipe:
+    """Three short pieces, one for each split, one varied copy, small shards."""
+    return replace(
+        read_recipe("pipelines/demo.toml"),
+        augment=AugmentSettings(
+            copies=1,
+            tempo=(0.8, 1.25),
+            articulations=("as-is", "staccato", "legato"),
+            note_length=(0.8, 1.2),
+            rest_insert=0.05,
+            rest_remove=0.1,
+            transpose=(-3, 3),
+        ),
+        instruments=InstrumentSettings(references=("timgm6mb:0",), snippets=("timgm6mb:1", "timgm6mb:4")),
+        splits=SplitSettings(1, 1, 1),
+        store=StoreSettings(chunk_frames=256, shard_frames=1024),
+    )
+
+
+@pytest.fixture(scope="session")
+def built_store(tmp_path_factory: pytest.TempPathFactory, small_recipe: Recipe, short_midi: list[Path]) -> Path:
+    path = tmp_path_factory.mktemp("store") / "small.zarr"
+    build(small_recipe, path, short_midi, workers=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"the shared recordings are not at {SHARED}")
+    return SHARED

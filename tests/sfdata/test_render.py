@@ -1,0 +1,188 @@
+"""Sound against labels: what the synth plays begins when the notes say."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from sfdata import fluidsynth
+from sfdata.midi import read_piece
+from sfdata.notes import make_notes, snap_to_event_grid
+from sfdata.render import RenderSettings, preset_name, read_audio, render, rendered_samples, write_audio
+from sfdata.soundfonts import Instrument, inventory, locate, registry, resolve_instrument, verify
+from sfdata.voices import extract_voices
+
+RATE = 22050
+PIANO = resolve_instrument("timgm6mb:0")
+
+
+def attack_ms(samples: np.ndarray, onset_s: float) -> float:
+    """Time from a label to where the sound first reaches a twentieth of the note's peak."""
+    at = round(onset_s * RATE)
+    note = np.abs(samples[at : at + RATE // 5])
+    before = np.abs(samples[max(0, at - 200) : at]).max(initial=0.0)
+    return 1000 * int(np.argmax(note > max(0.05 * note.max(), 4 * before))) / RATE
+
+
+@pytest.mark.parametrize("program", range(8))
+def test_sounding_onsets_agree_with_labels(program):
+    """Single notes over the whole keyboard, at times off the grid: median within 3 ms, worst within 10 ms."""
+    instrument = resolve_instrument(f"timgm6mb:{program}")
+    pitches = np.arange(21, 109, 3)
+    rng = np.random.default_rng(program)
+    onset_s = 0.5 + 1.2 * np.arange(len(pitches)) + rng.uniform(0, 0.1, len(pitches))
+    labels = snap_to_event_grid(make_notes(onset_s, onset_s + 0.5, pitches, [80] * len(pitches)), RATE)
+    samples = render(labels, instrument, RATE)
+    late_ms = np.array([attack_ms(samples, onset) for onset in labels["onset_s"]])
+    alone_s = 160 * 64 / RATE  # the instrument's own attack: the same note alone, on the grid
+    own_ms = np.array(
+        [
+            attack_ms(render(make_notes([alone_s], [alone_s + 0.5], [pitch], [80]), instrument, RATE), alone_s)
+            for pitch in labels["pitch"]
+        ]
+    )
+    print(
+        f"{instrument.name}: median {np.median(late_ms):.2f} ms, worst {late_ms.max():.2f} ms after the label, {np.abs(late_ms - own_ms).max():.2f} ms from its own attack"
+    )
+    assert np.median(late_ms) <= 3
+    assert late_ms.max() <= 10
+    assert np.abs(late_ms - own_ms).max() <= 1  # what is left is the last note dying away beneath the next
+
+
+def test_nothing_sounds_before_the_first_label():
+    samples = render(make_notes([1.0], [1.5], [60], [100]), PIANO, RATE)
+    at = int(snap_to_event_grid(make_notes([1.0], [1.5], [60], [100]), RATE)["onset_s"][0] * RATE)
+    assert not samples[:at].any() and np.abs(samples[at : at + 200]).max() > 1e-3
+
+
+def test_notes_end_where_labels_say():
+    long, short = (render(make_notes([0.5], [0.5 + length], [84], [100]), PIANO, RATE) for length in (1.0, 0.3))
+    end = int(0.8 * RATE)
+    same = slice(0, end - 64)
+    assert np.array_equal(long[same], short[same])
+    assert np.abs(short[end + 4000 : end + 8000]).max() < 0.5 * np.abs(long[end + 4000 : end + 8000]).max()
+
+
+def test_a_repeated_note_is_struck_again():
+    notes = make_notes([0.5, 1.0], [1.0, 1.5], [60, 60], [100, 100])
+    samples = render(notes, PIANO, RATE)
+    again = int(1.0 * RATE)
+    assert np.abs(samples[again : again + 2000]).max() > 1.5 * np.abs(samples[again - 2000 : again]).max()
+
+
+def test_rendering_repeats_itself_bit_for_bit_in_any_order(short_midi):
+    (voice,) = extract_voices(read_piece(short_midi[0]).notes)
+    other = resolve_instrument("timgm6mb:4")
+    first = render(voice, PIANO, RATE)
+    between = render(voice, other, RATE)
+    assert np.array_equal(first, render(voice, PIANO, RATE))
+    assert np.array_equal(between, render(voice, other, RATE))
+    assert not np.array_equal(first, between)
+
+
+def test_another_process_gives_the_same_bytes(tmp_path: Path, short_midi):
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from sfdata.midi import read_piece;"
+        "from sfdata.render import render; from sfdata.soundfonts import resolve_instrument;"
+        "from sfdata.voices import extract_voices; (v,) = extract_voices(read_piece(Path(sys.argv[1])).notes);"
+        "np.save(sys.argv[2], render(v, resolve_instrument('timgm6mb:2'), 22050))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(short_midi[0]), str(tmp_path / "a.npy")], check=True)
+    (voice,) = extract_voices(read_piece(short_midi[0]).notes)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), render(voice, resolve_instrument("timgm6mb:2"), RATE))
+
+
+def test_lengths():
+    notes = make_notes([0.5], [1.0], [60], [80])
+    settings = RenderSettings(tail_s=0.5)
+    assert rendered_samples(notes, RATE, settings) % 64 == 0
+    assert len(render(notes, PIANO, RATE, settings)) == rendered_samples(notes, RATE, settings)
+    assert abs(rendered_samples(notes, RATE, settings) / RATE - 1.5) < 2 * 64 / RATE
+    empty = render(notes[:0], PIANO, RATE, settings)
+    assert not empty.any() and abs(len(empty) / RATE - 0.5) < 64 / RATE
+    with pytest.raises(ValueError, match="tail_s"):
+        RenderSettings(tail_s=-1)
+
+
+@pytest.mark.parametrize("file, subtype", [("a.flac", "PCM_16"), ("a.flac", "PCM_24"), ("a.wav", "FLOAT")])
+def test_sound_files(tmp_path: Path, file, subtype):
+    samples = render(make_notes([0.1], [0.6], [60], [100]), PIANO, RATE)
+    assert write_audio(tmp_path / file, samples, RATE, subtype) == 1
+    again = read_audio(tmp_path / file, RATE)
+    assert np.abs(again - samples).max() <= {"PCM_16": 2**-15, "PCM_24": 2**-22, "FLOAT": 0}[subtype]
+    write_audio(tmp_path / ("b" + file[1:]), samples, RATE, subtype)
+    assert (tmp_path / file).read_bytes() == (tmp_path / ("b" + file[1:])).read_bytes()
+
+
+def test_loud_sound_is_turned_down_not_clipped(tmp_path: Path):
+    samples = np.array([0, 2.0, -1.0], dtype=np.float32)
+    factor = write_audio(tmp_path / "loud.wav", samples, RATE)
+    assert factor == pytest.approx(0.5, abs=1e-3)
+    assert np.allclose(read_audio(tmp_path / "loud.wav", RATE), samples * factor, atol=1e-4)
+    with pytest.raises(ValueError, match="expected one of"):
+        write_audio(tmp_path / "a.mp3", samples, RATE)
+
+
+def test_reading_resamples_and_mixes_down_without_moving(tmp_path: Path):
+    click = np.zeros((44100, 2), dtype=np.float32)
+    click[22050] = 0.5
+    soundfile.write(tmp_path / "stereo.wav", click, 44100, subtype="FLOAT")
+    samples = read_audio(tmp_path / "stereo.wav", RATE)
+    assert samples.ndim == 1 and len(samples) == 22050 and abs(int(np.abs(samples).argmax()) - 11025) <= 1
+    (tmp_path / "no.wav").write_bytes(b"RIFFnothing")
+    with pytest.raises(ValueError, match="cannot be read as sound"):
+        read_audio(tmp_path / "no.wav", RATE)
+    soundfile.write(tmp_path / "nan.wav", np.array([0, np.nan]), RATE, subtype="FLOAT")
+    with pytest.raises(ValueError, match="no finite numbers"):
+        read_audio(tmp_path / "nan.wav", RATE)
+
+
+def test_instruments():
+    assert PIANO.name == "timgm6mb:0" and PIANO.licence == "GPL-2.0-only"
+    assert resolve_instrument("timgm6mb").program == 0
+    by_path = resolve_instrument(f"{PIANO.path}:3")
+    assert by_path.name == "timgm6mb:3" and by_path.sha256 == PIANO.sha256  # known by its content
+    names = {preset_name(resolve_instrument(f"timgm6mb:{i}"), RATE, RenderSettings()) for i in range(8)}
+    assert len(names) == 8 and names == set(registry()["timgm6mb"].presets.values())
+    for text, said in {"timgm6mb:200": "0 to 127", "timgm6mb:x": "0 to 127", "nothing:0": "registry knows"}.items():
+        with pytest.raises(ValueError, match=said):
+            resolve_instrument(text)
+    with pytest.raises(ValueError, match="no preset"):
+        render(make_notes([0], [1], [60], [80]), Instrument("x", PIANO.path, PIANO.sha256, 77, 0, ""), RATE)
+
+
+def test_a_soundfont_of_another_content_is_not_taken_for_it(tmp_path: Path):
+    from dataclasses import replace
+
+    fake = tmp_path / "TimGM6mb.sf2"
+    fake.write_bytes(b"something else")
+    entry = replace(registry()["timgm6mb"], locations=(str(fake),))
+    with pytest.raises(FileNotFoundError, match="another file, sha256"):
+        locate(entry)
+    with pytest.raises(ValueError, match="cannot load soundfont"):
+        render(make_notes([0], [1], [60], [80]), Instrument("f:0", str(fake), "0", 0, 0, ""), RATE)
+    assert verify() == [] and inventory()[0]["path"] == PIANO.path
+    with pytest.raises(ValueError, match="in the registry"):
+        verify(["nothing"])
+
+
+def test_finding_the_library(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SFDATA_FLUIDSYNTH", "/nowhere/libfluidsynth.so")
+    with pytest.raises(FileNotFoundError, match="SFDATA_FLUIDSYNTH"):
+        fluidsynth.find_library()
+    monkeypatch.delenv("SFDATA_FLUIDSYNTH")
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    assert "fluidsynth" in fluidsynth.find_library()  # the wheel's, where the system has none
+    monkeypatch.setattr(fluidsynth, "_wheel_library", lambda: None)
+    with pytest.raises(FileNotFoundError, match="pygame-ce"):
+        fluidsynth.find_library()
+    assert fluidsynth.library_version().startswith("2.")
+
+
+def test_importing_does_not_import_torch_or_load_the_library():
+    code = "import sys, sfdata, sfdata.cli, sfdata.build; sys.exit('torch' in sys.modules or 'pygame' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "SFDATA_FLUIDSYNTH": "/nowhere"})

@@ -1,0 +1,112 @@
+import json
+import subprocess
+import sys
+from dataclasses import fields
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from sfmodel import training
+from sfmodel.cli import main
+from sfmodel.settings import NO_DROPOUT, TrainingSettings
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_help_is_fast_and_imports_nothing_heavy():
+    code = "import sys, sfmodel.cli; sys.exit(any(m in sys.modules for m in ('torch', 'zarr', 'numpy', 'librosa')))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["models", "train"])
+def test_every_command_has_help_and_an_example(name):
+    result = run(name, "--help")
+    assert result.exit_code == 0 and f"Example: sfmodel {name}" in result.output
+    command = main.commands[name]
+    assert all(option.help for option in command.params if isinstance(option, click.Option))
+
+
+def test_models_as_text_and_json():
+    rows = json.loads(run("models", "--json").output)
+    assert [row["name"] for row in rows[:3]] == ["reduced", "middle", "full"]
+    assert all(set(row) == {"name", "parameters", "bundled", "description"} for row in rows)
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["full"]["parameters"] > 10_000_000 and by_name["matched-filter"]["parameters"] == 0
+    assert "Table II" in run("models").output
+
+
+def test_train_writes_a_run_and_sums_it_up(small_store, tmp_path):
+    options = ("--epochs", 1, "--pool", 4, "--device", "cpu")
+    result = run("train", small_store, "-o", tmp_path / "run", *options)
+    assert result.exit_code == 0, result.output
+    assert "best is epoch 1" in result.stdout and "160 pairs to train on" in result.stderr
+    assert run("train", small_store, "-o", tmp_path / "run", *options).exit_code == 2
+    result = run("train", small_store, "-o", tmp_path / "run", *options, "--resume", "--json")
+    summary = json.loads(result.stdout)
+    assert result.exit_code == 0 and summary["ended"] == "epochs" and summary["epochs"] == 1
+
+
+def test_train_makes_exactly_this_call(tmp_path, monkeypatch):
+    calls = []
+
+    def record(*arguments, **options):
+        calls.append((arguments, options))
+        return {"ended": "epochs", "best": {"epoch": 1}, "epochs": 1, "seconds": 1.0}
+
+    monkeypatch.setattr(training, "train", record)
+    assert run("train", "s.zarr", "-o", tmp_path).exit_code == 0
+    (store, run_dir, settings), options = calls[0]
+    assert (str(store), run_dir) == ("s.zarr", tmp_path)
+    assert settings == TrainingSettings(), "the command's defaults are not the library's"
+    assert not options["resume"] and not options["overwrite"] and options["progress"]
+    changes = "--batch-norm stacks --no-dropout --patience 0 --plateau 3 --pinned-windows --seed 4 --tensorboard"
+    assert run("train", "s.zarr", "-o", tmp_path, *changes.split(), "--overwrite", "--json").exit_code == 0
+    settings, options = calls[1][0][2], calls[1][1]
+    assert settings == TrainingSettings(
+        network={"batch_norm": "stacks", **NO_DROPOUT},
+        patience=None,
+        plateau_patience=3,
+        fresh_windows=False,
+        seed=4,
+        tensorboard=True,
+    )
+    assert options["overwrite"] and not options["progress"]
+
+
+def test_every_setting_can_be_reached():
+    options = {option.name for option in main.commands["train"].params}
+    renamed = {"network": "batch_norm", "plateau_patience": "plateau"}
+    assert {renamed.get(f.name, f.name) for f in fields(TrainingSettings)} <= options
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "huge"], "Error: no network named 'huge'; expected one of reduced, middle, full"),
+        (["--batch-norm", "some"], "expected one of all, none, stacks, concatenation"),
+        (["--device", "abacus"], "Error: device 'abacus'; expected auto, cpu"),
+        (["--precision", "int4"], "expected auto, float32, bfloat16, float16"),
+        (["--epochs", "0"], "Error: training: epochs 0; expected at least 1"),
+        (["--epochs", "many"], "'many' is not a valid integer"),
+    ],
+)
+def test_wrong_options_end_with_2_and_say_why(small_store, tmp_path, options, message):
+    result = run("train", small_store, "-o", tmp_path / "run", *options)
+    assert result.exit_code == 2 and message in result.stderr
+    assert "Traceback" not in result.output and not (tmp_path / "run").exists()
+
+
+def test_a_store_that_is_not_there_ends_with_2(tmp_path):
+    result = run("train", tmp_path / "nothing.zarr", "-o", tmp_path / "run")
+    assert result.exit_code == 2 and "Error: no store at" in result.stderr
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, monkeypatch):
+    summary = {"ended": "interrupted", "best": None, "epochs": 0, "seconds": 1.0}
+    monkeypatch.setattr(training, "train", lambda *arguments, **options: summary)
+    result = run("train", "s.zarr", "-o", tmp_path, "--json")
+    assert result.exit_code == 130 and "--resume" in result.stderr
+    assert json.loads(result.stdout)["ended"] == "interrupted"
