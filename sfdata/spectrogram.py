@@ -89,12 +89,12 @@ class SpectrogramSettings:
 
 
 def frame_count(samples: int, settings: SpectrogramSettings) -> int:
-    """Frames whose centre lies within a signal: floor(duration * frame rate) + 1, in whole-number arithmetic.
+    """Frames whose centre lies before a signal's end: 240 for 12 s at 20 Hz; whole-number arithmetic.
 
     Examples
     --------
-    >>> frame_count(22050, SpectrogramSettings())
-    21
+    >>> frame_count(12 * 22050, SpectrogramSettings())
+    240
     >>> frame_count(0, SpectrogramSettings())
     0
     """

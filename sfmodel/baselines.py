@@ -11,6 +11,10 @@ snippet and the piece of reference under it. Where both sides stem from the same
 frame nearly always, so a network's figures mean little without it. A snippet that is played faster or slower than
 the reference no longer fits; with several *time scales* the snippet is also tried stretched and squeezed about its
 middle, and the best score at each frame counts.
+
+The mean of each window is removed first. That changes little: on 9,699 unvaried pairs of four piano pieces it raises
+bucket 1 by 0.1 points at most, on the same pieces with varied tempo and articulation it lowers it by half a point for
+one scale and raises it by a tenth for five, all well within the intervals.
 """
 
 from collections.abc import Sequence

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+MODEL_PACKAGES = ("torch", "safetensors", "psutil")
+
 
 class InputError(click.ClickException):
     """What the library says about its input, with the exit code for it."""
@@ -28,6 +30,10 @@ class PipelineGroup(click.Group):
         """Run a command; ``Error: …`` and exit code 2 for what the library says about its input."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if error.name not in MODEL_PACKAGES:
+                raise
+            raise InputError(f"this needs {error.name}, which is not installed: pip install 'sfdata[model]'") from error
         except (ValueError, OSError, ImportError) as error:
             if isinstance(error, BrokenPipeError):
                 raise

@@ -33,7 +33,8 @@ def choose_examples(network: EvaluationResult, baseline: EvaluationResult | None
     """Choose pairs that show what a network can do and where it fails; no pair twice.
 
     Two that are right (bucket 1): the most and the least certain. Up to four that are wrong (not even bucket 2): the
-    largest error, the most certain, the one of median error, and one that the baseline gets right.
+    largest error, the most certain, a typical error, and one that the baseline gets right; the last two from pieces
+    not shown before, if possible.
 
     Parameters
     ----------
@@ -46,10 +47,12 @@ def choose_examples(network: EvaluationResult, baseline: EvaluationResult | None
     right, wrong = np.flatnonzero(bucket1), np.flatnonzero(~bucket2)
     chosen: list[Choice] = []
 
-    def choose(candidates: NDArray[np.integer], rank: NDArray[np.floating], reason: str) -> None:
-        """Take the candidate of the highest rank that isn't taken yet."""
-        taken = [choice.index for choice in chosen]
+    def choose(candidates: NDArray[np.integer], rank: NDArray[np.floating], reason: str, vary: bool = False) -> None:
+        """Take the candidate of the highest rank that isn't taken yet, if `vary` from another piece than these."""
+        taken = np.array([choice.index for choice in chosen], dtype=np.int64)
         left = candidates[~np.isin(candidates, taken)]
+        if vary and (other := ~np.isin(network.piece[left], network.piece[taken])).any():
+            left = left[other]
         if len(left):
             chosen.append(Choice(int(left[np.argmax(rank[left])]), reason))
 
@@ -57,11 +60,13 @@ def choose_examples(network: EvaluationResult, baseline: EvaluationResult | None
     choose(right, -certainty, "right, least certain of all")
     choose(wrong, error, "wrong, largest error")
     choose(wrong, certainty, "wrong, most certain of all")
-    if len(wrong):
-        choose(wrong, -np.abs(error - np.median(error[wrong])), "wrong, median error of all that are wrong")
+    if not len(wrong):
+        return chosen
+    typical = -np.abs(error - np.median(error[wrong]))
+    choose(wrong, typical, "wrong by a typical error", vary=True)
     if baseline is not None and np.array_equal(baseline.rows, network.rows):
         found = wrong[bucket_hits(baseline.predicted_frame, baseline.target_frame)[0][wrong]]
-        choose(found, certainty, "wrong where the matched filter is right")
+        choose(found, typical, "wrong where the matched filter is right", vary=True)
     return chosen
 
 

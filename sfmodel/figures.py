@@ -157,7 +157,7 @@ def hit_rates(results: Results) -> Figure:
     axes.grid(axis="y", visible=False)
     for line in np.arange(0.5, len(HIT_RATES) - 1):
         axes.axhline(line, color="#dddddd", linewidth=0.8)
-    axes.legend(**_above(len(results)))
+    _legend_on_top(figure, axes)
     return figure
 
 
@@ -235,7 +235,7 @@ def error_distribution(results: Results) -> Figure:
     axes.set_ylim(0, 100)
     axes.set_xlabel("error up to (ms)")
     axes.set_ylabel("share of pairs (%)")
-    axes.legend(**_above(len(results)))
+    _legend_on_top(figure, axes)
     return figure
 
 
@@ -299,6 +299,12 @@ def example_pair(example: Example) -> Figure:
 def _figure(height_in: float) -> Figure:
     """An empty figure of the common width, its panels laid out so that no label is clipped."""
     return Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+
+
+def _legend_on_top(figure: Figure, axes: Axes) -> None:
+    """Name the methods above the panel, beginning at the figure's edge: three names need its whole width."""
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=3, frameon=False, fontsize=8.5, columnspacing=1.2)
 
 
 def _highest(*values: FloatArray | float) -> float:

@@ -188,7 +188,7 @@ def draw_pictures(run_dir: Path, store: Store, evaluations: Evaluations) -> tupl
         facts = pair_facts(store, int(network.rows[choice.index]))
         captions[name] = (
             f"{choice.reason[0].upper()}{choice.reason[1:]}: {outcome_text(network, choice.index)}. {facts['piece']}, "
-            f"reference from {facts['time']} on; reference {facts['reference']}, snippet {facts['snippet']}; "
+            f"reference from {facts['time']} on; reference {facts['reference']}, snippet {facts['snippet']}. "
             f"{_lookalikes_text(int(network.lookalikes[choice.index]))} the same notes."
         )
     return {name: figures.png_bytes(figure) for name, figure in drawn.items()}, captions

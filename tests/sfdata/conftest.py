@@ -41,7 +41,7 @@ def small_recipe() -> Recipe:
             transpose=(-3, 3),
         ),
         instruments=InstrumentSettings(references=("timgm6mb:0",), snippets=("timgm6mb:1", "timgm6mb:4")),
-        splits=SplitSettings(1, 1, 1),
+        splits=SplitSettings(1.0, 1.0, 1.0),
         store=StoreSettings(chunk_frames=256, shard_frames=1024),
     )
 

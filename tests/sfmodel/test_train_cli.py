@@ -21,6 +21,14 @@ def test_help_is_fast_and_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_without_pytorch_the_install_line_is_told(tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None; from sfmodel.cli import main; main(['train', 's.zarr', '-o', 'run'])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2 and "pip install 'sfdata[model]'" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["models", "train"])
 def test_every_command_has_help_and_an_example(name):
     result = run(name, "--help")

@@ -331,6 +331,20 @@ def test_bfloat16_trains_and_resumes_on_a_processor(small_store, tmp_path, monke
     assert same_weights(tmp_path / "whole", tmp_path / "run")
 
 
+def test_float16_scales_gradients_and_resumes(small_store, tmp_path, monkeypatch):
+    # As on a GPU without bfloat16; a processor computes it too, only slowly.
+    monkeypatch.setattr(training, "choose_precision", lambda name, device: torch.float16)
+    settings = changed(epochs=1)
+    summary = train(small_store, tmp_path / "whole", settings)
+    assert summary["precision"] == "float16" and np.isfinite(summary["last"]["train_loss"])
+    assert read_tensors(tmp_path / "whole" / "resume.safetensors", "sfmodel-state")[1]["scaler"]["scale"] > 1
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2, lambda: signal.raise_signal(signal.SIGINT))
+        train(small_store, tmp_path / "run", settings)
+    train(small_store, tmp_path / "run", settings, resume=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "run")
+
+
 def test_fresh_windows_differ_by_epoch_and_pinned_ones_do_not(small_store, tmp_path, monkeypatch):
     seen: list[float] = []
     batches = training.device_batches

@@ -1,0 +1,132 @@
+"""The single steps, one after another, and that they end where the one-pass build does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sfdata import open_store
+from sfdata.augment import AugmentSettings
+from sfdata.build import build
+from sfdata.folders import build_pairs
+from sfdata.manifest import entry_notes, notes_path, read_manifest
+from sfdata.midi import read_midi_notes, read_piece
+from sfdata.notes import is_monophonic, read_notes_csv
+from sfdata.recipe import InstrumentSettings
+from sfdata.stages import augment_folder, extract_folder, render_folder
+from sfdata.validate import validate
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory, small_recipe, short_midi) -> Path:
+    root = tmp_path_factory.mktemp("steps")
+    (root / "midi").mkdir()
+    for path in short_midi:
+        (root / "midi" / path.name).write_bytes(path.read_bytes())
+    (root / "midi" / "broken.mid").write_bytes(b"MThd nonsense")
+    assert len(extract_folder([root / "midi"], root / "voices").skipped) == 1
+    augment_folder(root / "voices", root / "performances", small_recipe.augment, small_recipe.seed)
+    render_folder(root / "performances", root / "references", "timgm6mb:0", roles=("score",))
+    render_folder(root / "performances", root / "snippets", "timgm6mb:1", roles=("variant",))
+    return root
+
+
+def test_voices(steps: Path, short_midi):
+    entries = read_manifest(steps / "voices", "midi")
+    assert len(entries) == 3
+    for entry in entries:
+        voice = read_midi_notes(steps / "voices" / entry.file)
+        assert is_monophonic(voice)
+        piece = read_piece(next(path for path in short_midi if path.name == entry.piece_file))
+        assert piece.sha256 == entry.sha256 and piece.cut_s == entry.cut_s
+        assert np.array_equal(piece.notes["onset_s"][entry.piece_note], voice["onset_s"])
+        assert np.array_equal(piece.notes["pitch"][entry.piece_note], voice["pitch"])
+
+
+def test_performances(steps: Path):
+    entries = read_manifest(steps / "performances", "midi")
+    assert sorted(entry.role for entry in entries) == ["score"] * 3 + ["variant"] * 3
+    for entry in entries:
+        assert entry.augmentation and len(entry.source) == len(entry_notes(steps / "performances", entry))
+
+
+def test_sound_has_its_notes_beside_it(steps: Path):
+    for entry in read_manifest(steps / "snippets", "audio"):
+        notes = read_notes_csv(notes_path(steps / "snippets" / entry.file))
+        assert len(notes) == len(entry.source)
+        assert entry.instrument["name"] == "timgm6mb:1"
+        on_grid = notes["onset_s"] * 22050 / 64
+        assert np.abs(on_grid - np.rint(on_grid)).max() < 1e-3
+
+
+def test_steps_end_where_the_build_does(steps: Path, tmp_path: Path, small_recipe, short_midi):
+    recipe = replace(small_recipe, instruments=InstrumentSettings(("timgm6mb:0",), ("timgm6mb:1",)))
+    build(recipe, tmp_path / "once.zarr", short_midi, workers=1)
+    result = build_pairs(steps / "references", steps / "snippets", tmp_path / "steps.zarr", recipe, workers=1)
+    assert not result.skipped and not validate(tmp_path / "steps.zarr")
+    once, stepped = open_store(tmp_path / "once.zarr"), open_store(tmp_path / "steps.zarr")
+    assert result.pairs == len(once.pairs["note"])
+    for column in ("pitch", "velocity", "source", "piece_note"):
+        assert np.array_equal(once.notes[column], stepped.notes[column])
+    assert np.abs(once.notes["onset_s"] - stepped.notes["onset_s"]).max() < 1e-6  # the CSV's microseconds
+    assert np.abs(once.pairs["target_s"] - stepped.pairs["target_s"]).max() < 1e-6
+    assert list(once.performances["augmentation"]) == list(stepped.performances["augmentation"])
+    for rendition in range(result.renditions):
+        difference = np.abs(once.rendition_frames(rendition).astype(float) - stepped.rendition_frames(rendition))
+        assert difference.max() < 0.05  # what 16-bit files cost
+
+
+def test_same_seed_same_files(steps: Path, tmp_path: Path, small_recipe):
+    augment_folder(steps / "voices", tmp_path / "p", small_recipe.augment, small_recipe.seed)
+    render_folder(tmp_path / "p", tmp_path / "a", "timgm6mb:1", roles=("variant",))
+    for folder, other in (("performances", "p"), ("snippets", "a")):
+        files = {file.name: file.read_bytes() for file in (steps / folder).iterdir()}
+        assert files == {file.name: file.read_bytes() for file in (tmp_path / other).iterdir()}
+
+
+def test_folders_without_a_manifest(steps: Path, tmp_path: Path):
+    """One's own sound with notes beside it: the same name, the same notes in the same order."""
+    for side in ("references", "snippets"):
+        (tmp_path / side).mkdir()
+        entry = read_manifest(steps / side, "audio")[0]
+        sound = steps / side / entry.file
+        (tmp_path / side / "take.flac").write_bytes(sound.read_bytes())
+        (tmp_path / side / "take.notes.csv").write_bytes(notes_path(sound).read_bytes())
+    (tmp_path / "snippets" / "alone.flac").write_bytes((tmp_path / "snippets" / "take.flac").read_bytes())
+    result = build_pairs(tmp_path / "references", tmp_path / "snippets", tmp_path / "s.zarr", workers=1)
+    assert result.pieces == 1 and "no counterpart" in result.skipped[0].reason
+    assert not validate(tmp_path / "s.zarr")
+    rows = (tmp_path / "snippets" / "take.notes.csv").read_text().splitlines()
+    (tmp_path / "snippets" / "take.notes.csv").write_text("\n".join(rows[:-1]))
+    with pytest.raises(ValueError, match="same notes in the same order"):
+        build_pairs(tmp_path / "references", tmp_path / "snippets", tmp_path / "t.zarr", workers=1)
+
+
+def test_plain_midi_can_be_rendered_but_not_augmented(tmp_path: Path, short_midi):
+    (tmp_path / "midi").mkdir()
+    (tmp_path / "midi" / "piece.mid").write_bytes(short_midi[0].read_bytes())
+    result = augment_folder(tmp_path / "midi", tmp_path / "p", AugmentSettings(copies=1), 0)
+    assert result.written == 0 and "not monophonic" in result.skipped[0].reason
+    assert render_folder(tmp_path / "midi", tmp_path / "a", "timgm6mb:0", audio_format="wav").written == 1
+    assert (tmp_path / "a" / "piece.wav").is_file() and (tmp_path / "a" / "piece.notes.csv").is_file()
+
+
+def test_bad_input(steps: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="expected one of"):
+        render_folder(steps / "voices", tmp_path / "a", "timgm6mb:0", audio_format="mp3")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        render_folder(tmp_path / "nowhere", tmp_path / "a", "timgm6mb:0")
+    with pytest.raises(FileNotFoundError, match=r"neither manifest.jsonl nor"):
+        build_pairs(tmp_path, tmp_path, tmp_path / "s.zarr")
+    (tmp_path / "manifest.jsonl").write_text('{"file": 1}\n')
+    with pytest.raises(ValueError, match="line 1 is no entry"):
+        read_manifest(tmp_path, "midi")
+
+
+def test_names_that_clash(tmp_path: Path, short_midi):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.mid").write_bytes(short_midi[folder == "b"].read_bytes())
+    assert extract_folder([tmp_path / "a", tmp_path / "b"], tmp_path / "voices").written == 2
+    assert sorted(file.name for file in (tmp_path / "voices").glob("*.mid")) == ["same-2.voice0.mid", "same.voice0.mid"]
