@@ -26,9 +26,10 @@ figcaption { color: #444; font-size: .9rem; margin-top: .4rem; }
 table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-size: .925rem; }
 caption { text-align: left; color: #444; font-size: .9rem; padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .5rem; border-bottom: 1px solid #ddd; }
-th { overflow-wrap: normal; }
+th, td { overflow-wrap: normal; }
+table.stacked th[scope=row], td:last-child { overflow-wrap: anywhere; }
 thead th { border-bottom: 2px solid #888; vertical-align: bottom; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 td small { display: block; white-space: nowrap; }
 nav a { margin-right: 1rem; white-space: nowrap; }
 a { color: #005a92; }
@@ -40,7 +41,8 @@ details summary { cursor: pointer; padding: .3rem 0; }
   td small { font-size: .7rem; }
   table.stacked thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table.stacked tr { display: block; border-bottom: 2px solid #bbb; padding: .4rem 0; }
-  table.stacked td, table.stacked th { display: block; border: 0; padding: .05rem 0; text-align: left; }
+  table.stacked td, table.stacked th { display: block; border: 0; padding: .05rem 0; text-align: left;
+    overflow-wrap: anywhere; }
   table.stacked td:empty { display: none; }
   table.stacked td::before { content: attr(data-label) ": "; color: #555; }
 }

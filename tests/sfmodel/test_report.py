@@ -22,7 +22,7 @@ from sfmodel.report import write_report
 from sfmodel.settings import TrainingSettings
 from sfmodel.training import train
 
-NASTY = 'Études <script>alert("1")</script> & $x$ 練習曲'
+NASTY = 'Études <script>alert("1")</script> & $x$ 練習曲 no_space_to_break_a_line_at_in_all_this_long_name_of_a_file'
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     opened.quit()
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, 700, 1280])
 def test_a_browser_shows_it(page, browser, width):
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     browser.get("about:blank")  # leave the browser's own start page, which asks for this and that

@@ -1,0 +1,50 @@
+# Each target does what it needs first, so any of them works on a fresh clone.
+PYTHON ?= python3
+# Pinned, so that a fresh environment is the one that was tested. On Linux, PyPI's torch carries CUDA; for the much
+# smaller CPU build: make TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+install: $(INSTALLED)  ## create the virtual environment .venv with everything in it
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "sfdata needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable '.[model,tensorboard,dev]'
+	@touch $@
+
+demo: $(INSTALLED)  ## build a store from real MIDI, train on it, evaluate, write a report (under 5 minutes)
+	rm -rf $(DEMO)
+	$(BIN)/sfdata build pipelines/demo.toml -o $(DEMO)/store.zarr
+	$(BIN)/sfdata validate $(DEMO)/store.zarr
+	$(BIN)/sfmodel train $(DEMO)/store.zarr --model reduced -o $(DEMO)/run
+	$(BIN)/sfmodel evaluate $(DEMO)/run $(DEMO)/store.zarr
+	$(BIN)/sfmodel evaluate matched-filter $(DEMO)/store.zarr
+	$(BIN)/sfmodel report $(DEMO)/run -o $(DEMO)/report
+	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html"
+
+test: $(INSTALLED)  ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## lint and check types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## measure the pipeline's steps against their bounds, side by side
+	$(BIN)/python benchmarks/bounds.py
+
+clean:  ## remove the environment, the demo and all caches
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
