@@ -1,13 +1,19 @@
 """sfdata: training data for score following, from MIDI to aligned spectrogram pairs."""
 
-from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
-from sfdata.reader import Batch, PairReader
-from sfdata.store import Store, open_store
+if TYPE_CHECKING:
+    from sfdata.reader import Batch, PairReader
+    from sfdata.store import Store, open_store
 
-try:
-    __version__ = version("sfdata")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0.0.0"
+__all__ = ["Batch", "PairReader", "Store", "open_store"]
+_HOMES = {"Batch": "reader", "PairReader": "reader", "Store": "store", "open_store": "store"}
 
-__all__ = ["Batch", "PairReader", "Store", "__version__", "open_store"]
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used, so that importing a submodule stays quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sfdata' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"sfdata.{_HOMES[name]}"), name)

@@ -8,11 +8,10 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
-from sfdata import __version__
 from sfdata.progress import progress_bar
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
@@ -31,7 +30,12 @@ class InputError(click.ClickException):
 
 
 class PipelineGroup(click.Group):
-    """A group that lists its commands in the order of the pipeline and turns input errors into one line."""
+    """A group that lists its commands in the order of the pipeline and turns input errors into one line.
+
+    ``extras`` names packages that an extra of the distribution installs, and that extra.
+    """
+
+    extras: ClassVar[dict[str, str]] = {"torch": "model", "safetensors": "model", "psutil": "model"}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands in the order in which they were added."""
@@ -41,6 +45,11 @@ class PipelineGroup(click.Group):
         """Run a command; ``Error: …`` and exit code 2 for what the library says about its input."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if error.name not in self.extras:
+                raise
+            remedy = f"pip install 'sfdata[{self.extras[error.name]}]'"
+            raise InputError(f"this needs {error.name}, which is not installed: {remedy}") from error
         except BrokenPipeError:
             raise
         except (ValueError, OSError, ImportError) as error:
@@ -48,7 +57,7 @@ class PipelineGroup(click.Group):
 
 
 @click.group(cls=PipelineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="sfdata")
+@click.version_option(package_name="sfdata")
 def main() -> None:
     """Training data for score following, from MIDI to aligned spectrogram pairs.
 

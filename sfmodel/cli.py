@@ -10,37 +10,8 @@ from typing import Any
 
 import click
 
-MODEL_PACKAGES = ("torch", "safetensors", "psutil")
+from sfdata.cli import JSON, PipelineGroup
 
-
-class InputError(click.ClickException):
-    """What the library says about its input, with the exit code for it."""
-
-    exit_code = 2
-
-
-class PipelineGroup(click.Group):
-    """A group that lists its commands in the order of the pipeline and turns input errors into one line."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands in the order in which they were added."""
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; ``Error: …`` and exit code 2 for what the library says about its input."""
-        try:
-            return super().invoke(ctx)
-        except ModuleNotFoundError as error:
-            if error.name not in MODEL_PACKAGES:
-                raise
-            raise InputError(f"this needs {error.name}, which is not installed: pip install 'sfdata[model]'") from error
-        except (ValueError, OSError, ImportError) as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise InputError(str(error)) from error
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 device_option = click.option(
     "--device",
     default="auto",
@@ -56,7 +27,7 @@ def main() -> None:
 
 
 @main.command()
-@json_option
+@JSON
 def models(as_json: bool) -> None:
     """List the networks that can be trained, and the classic methods.
 
@@ -115,7 +86,7 @@ def models(as_json: bool) -> None:
 @click.option("--tensorboard", is_flag=True, help="Also log for TensorBoard.")
 @click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
-@json_option
+@JSON
 def train(
     store: Path,
     run_dir: Path,
@@ -170,7 +141,7 @@ def train(
     help="Write target, prediction and error of every pair as CSV.",
 )
 @device_option
-@json_option
+@JSON
 def evaluate(method: str, store: Path, split: str, predictions: Path | None, device: str, as_json: bool) -> None:
     """Measure a trained network, or a classic method, on the pairs of STORE.
 
@@ -204,7 +175,7 @@ def evaluate(method: str, store: Path, split: str, predictions: Path | None, dev
     help="Folder to write into.  [default: RUN_DIR]",
 )
 @device_option
-@json_option
+@JSON
 def report(run_dir: Path, store: Path | None, output_dir: Path | None, device: str, as_json: bool) -> None:
     """Write one HTML page about a run: curves, distances, hit rates against classic methods, examples.
 
