@@ -1,14 +1,14 @@
 """Building a store: plan, lay out, write in parallel, verify, and only then give it its name.
 
-Work happens in ``STORE.wip`` beside the target. Every piece's frames fill shards of their own, so no two writers
-touch one; what a writer finished is noted, and a build that was interrupted goes on from there.
+Work happens in ``STORE.wip`` beside the target (see :mod:`sfdata.wip`). Every piece's frames fill shards of their own,
+so no two writers touch one; what a writer finished is noted, and a build that was interrupted goes on from there.
+
+Worker processes import the main module, as everywhere in Python: a script that calls :func:`build` with more than one
+worker does so under ``if __name__ == "__main__":``.
 """
 
 import hashlib
-import json
-import os
 import platform
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,11 +24,12 @@ from sfdata.midi import find_midi
 from sfdata.plan import PiecePlan, Skipped, try_plan_piece
 from sfdata.recipe import Recipe, SourceSettings
 from sfdata.render import preset_name, read_audio, render
-from sfdata.soundfonts import Instrument, resolve_instrument
+from sfdata.soundfonts import Instrument, file_sha256, resolve_instrument
 from sfdata.spectrogram import spectrogram
 from sfdata.splits import assign_splits, group_works
 from sfdata.store import array_sha256, create_frames, open_store, settings_attrs, write_tables
 from sfdata.tables import Rendered, assemble_tables, first_frames, instruments_of, licences_of
+from sfdata.wip import WorkInProgress, note_done, only_builder
 from sfdata.workers import Workers
 
 Progress = Callable[[str, int, int], None]
@@ -87,12 +88,15 @@ def build(
         If the target exists, no file could be used, or an interrupted build of something else lies there.
     """
     began = time.monotonic()
-    output = Path(output)
-    check_target(output, overwrite)
-    sources = _sources(recipe, [Path(path) for path in midi])
+    output = Path(output).absolute()  # workers may have another working directory
+    sources = _sources(recipe, [Path(path).absolute() for path in midi])
     references = [resolve_instrument(name) for name in recipe.instruments.references]
     snippets = [resolve_instrument(name) for name in recipe.instruments.snippets]
-    with Workers(workers, scheduler) as crew:
+    attrs = recipe.as_dict() | ({"sources": [{"midi": "given on the command line"}]} if midi else {})
+    attrs["instruments"] = {"references": [i.name for i in references], "snippets": [i.name for i in snippets]}
+    spectrogram(np.zeros(1, dtype=np.float32), recipe.spectrogram)  # refuses settings before any work is done
+    with only_builder(output), Workers(workers, scheduler) as crew:
+        check_target(output, overwrite)
         planned: dict[int, PiecePlan | Skipped] = {}
         for index, plan in crew.run(_plan_source, sources, recipe, references, snippets):
             planned[index] = plan
@@ -101,7 +105,6 @@ def build(
         results = [planned[index] for index in range(len(sources))]
         plans = [plan for plan in results if isinstance(plan, PiecePlan)]
         skipped = [plan for plan in results if isinstance(plan, Skipped)]
-        attrs = recipe.as_dict() | ({"sources": [{"midi": "given on the command line"}]} if midi else {})
         return write_store(recipe, attrs, plans, skipped, output, crew, began, progress)
 
 
@@ -150,17 +153,18 @@ def write_store(
         "software": software_versions(),
         "skipped": [{"source": entry.source, "reason": entry.reason} for entry in skipped],
     }
-    wip = output.with_name(output.name + ".wip")
-    _open_wip(wip, {"attrs": attrs, "pieces": [[p.facts["sha256"], p.frames] for p in plans]}, frames, recipe)
+    content = {"attrs": attrs, "pieces": [_digest(plan) for plan in plans]}
+    wip = WorkInProgress(
+        output, content, lambda path: create_frames(path, frames, recipe.spectrogram.n_bins, recipe.store)
+    )
     done: dict[int, list[Rendered]] = {}
     for index in range(len(plans)):
-        marker = wip / "done" / f"{index}.json"
-        if marker.is_file():
-            done[index] = [Rendered(**made) for made in json.loads(marker.read_text())]
+        if (noted := wip.done(index)) is not None:
+            done[index] = [Rendered(**made) for made in noted]
     missing = [(index, plans[index], starts[index]) for index in range(len(plans)) if index not in done]
     if progress:
         progress("render", len(done), len(plans))
-    for position, made in crew.run(_write_piece, missing, wip, recipe):
+    for position, made in crew.run(_write_piece, missing, wip.folder, recipe):
         done[missing[position][0]] = made
         if progress:
             progress("render", len(done), len(plans))
@@ -175,10 +179,9 @@ def write_store(
         recipe.spectrogram.frame_rate_hz,
         recipe.seed,
     )
-    write_tables(wip / "store", tables, {**attrs, "licences": licences_of(tables)})
-    open_store(wip / "store")
-    _replace(wip / "store", output)
-    shutil.rmtree(wip)
+    write_tables(wip.store, tables, {**attrs, "licences": licences_of(tables)})
+    open_store(wip.store)
+    wip.finish()
     renditions = tables["renditions"]
     return BuildResult(
         store=str(output),
@@ -197,12 +200,24 @@ def software_versions() -> dict[str, str]:
     return {"python": platform.python_version(), "fluidsynth": library_version(), **{n: version(n) for n in names}}
 
 
+def _digest(plan: PiecePlan) -> list[str]:
+    """What a piece's frames depend on besides the recipe: its notes, instruments and sounds."""
+    digest = hashlib.sha256()
+    for performance in plan.performances:
+        digest.update(performance.notes.tobytes())
+    for rendition in plan.renditions:
+        sound = file_sha256(Path(rendition.audio)) if rendition.audio else ""
+        instrument = rendition.instrument
+        digest.update(f"{rendition.performance} {instrument.name} {instrument.sha256} {sound}\n".encode())
+    return [plan.facts["sha256"], digest.hexdigest()]
+
+
 def _sources(recipe: Recipe, midi: list[Path]) -> list[tuple[Path, SourceSettings]]:
     if midi:
         return [(path, SourceSettings(midi=path.name)) for path in find_midi(midi)]
     if not recipe.sources:
         raise ValueError("the recipe names no sources; give MIDI files or folders on the command line")
-    return [(path, source) for source in recipe.sources for path in find_midi([recipe.source_path(source)])]
+    return [(path.absolute(), s) for s in recipe.sources for path in find_midi([recipe.source_path(s)])]
 
 
 def _plan_source(
@@ -224,28 +239,10 @@ def _distinct(plans: Sequence[PiecePlan], skipped: list[Skipped]) -> list[PieceP
     return list(kept.values())
 
 
-def _open_wip(wip: Path, content: dict[str, Any], frames: int, recipe: Recipe) -> None:
-    """Make the folder of a build under way, or go on with one of the very same content."""
-    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    marker = wip / "fingerprint"
-    if marker.is_file():
-        if marker.read_text() != fingerprint:
-            raise ValueError(
-                f"{wip} holds an interrupted build of other sources, settings or software versions; finish that one "
-                "with what began it, or delete the folder"
-            )
-        return
-    if wip.exists():
-        shutil.rmtree(wip)  # interrupted before anything was noted
-    (wip / "done").mkdir(parents=True)
-    create_frames(wip / "store", frames, recipe.spectrogram.n_bins, recipe.store)
-    _write_text(marker, fingerprint)
-
-
-def _write_piece(item: tuple[int, PiecePlan, int], wip: Path, recipe: Recipe) -> list[Rendered]:
+def _write_piece(item: tuple[int, PiecePlan, int], folder: Path, recipe: Recipe) -> list[Rendered]:
     """Render a piece, write its shards, read them back, note that they are done."""
     index, plan, start = item
-    frames = zarr.open_group(wip / "store", mode="r+")["frames"]
+    frames = zarr.open_group(folder / "store", mode="r+")["frames"]
     assert isinstance(frames, zarr.Array)
     shard, rate = recipe.store.shard_frames, recipe.spectrogram.sample_rate_hz
     buffer = np.zeros((shard, frames.shape[1]), dtype=frames.dtype)
@@ -274,26 +271,8 @@ def _write_piece(item: tuple[int, PiecePlan, int], wip: Path, recipe: Recipe) ->
     for rendition, written in zip(plan.renditions, made, strict=True):
         if array_sha256(np.asarray(frames[first : first + rendition.frames])) != written.sha256:
             raise ValueError(
-                f"{wip}: frames of {plan.facts['file']} read back differ from those written; check the disk"
+                f"{folder}: frames of {plan.facts['file']} read back differ from those written; check the disk"
             )
         first += rendition.frames
-    _write_text(wip / "done" / f"{index}.json", json.dumps([vars(entry) for entry in made]))
+    note_done(folder, index, [vars(entry) for entry in made])
     return made
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
-
-
-def _replace(new: Path, output: Path) -> None:
-    if output.exists():
-        old = output.with_name(output.name + ".old")
-        if old.exists():
-            shutil.rmtree(old)
-        os.replace(output, old)
-        os.replace(new, output)
-        shutil.rmtree(old)
-    else:
-        os.replace(new, output)

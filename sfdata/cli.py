@@ -52,6 +52,9 @@ class PipelineGroup(click.Group):
             raise InputError(f"this needs {error.name}, which is not installed: {remedy}") from error
         except BrokenPipeError:
             raise
+        except KeyboardInterrupt:
+            click.echo("interrupted; what is done is kept, the same command goes on from there", err=True)
+            raise SystemExit(130) from None
         except (ValueError, OSError, ImportError) as error:
             raise InputError(str(error)) from error
 
@@ -183,7 +186,9 @@ def augment(voices: Path, output: Path, seed: int, as_json: bool, strict: bool, 
 )
 @click.option("--format", "audio_format", default="flac", show_default=True, help="flac or wav.")
 @click.option("--subtype", default="PCM_16", show_default=True, help="PCM_16, PCM_24; for wav also FLOAT.")
-@click.option("--sample-rate", "sample_rate_hz", type=int, default=22050, show_default=True, help="In Hz.")
+@click.option(
+    "--sample-rate", "sample_rate_hz", type=click.IntRange(8000, 96000), default=22050, show_default=True, help="In Hz."
+)
 @click.option(
     "--role",
     type=click.Choice(["score", "variant", "all"]),

@@ -131,9 +131,9 @@ class SynthHost:
             b"synth.polyphony": 512,
             b"synth.cpu-cores": 1,
         }.items():
-            self.library.fluid_settings_setint(self.settings, name, value)
-        self.library.fluid_settings_setnum(self.settings, b"synth.sample-rate", float(sample_rate_hz))
-        self.library.fluid_settings_setnum(self.settings, b"synth.gain", gain)
+            self._set(self.library.fluid_settings_setint, name, value)
+        self._set(self.library.fluid_settings_setnum, b"synth.sample-rate", float(sample_rate_hz))
+        self._set(self.library.fluid_settings_setnum, b"synth.gain", gain)
         self.synth = self.library.new_fluid_synth(self.settings)
         self.soundfont = soundfont
         self.font_id = self.library.fluid_synth_sfload(self.synth, os.fsencode(soundfont), 0)
@@ -142,6 +142,11 @@ class SynthHost:
             raise ValueError(f"FluidSynth {library_version()} cannot load soundfont {soundfont}: expected sf2 or sf3")
         self.font = self.library.fluid_synth_get_sfont_by_id(self.synth, self.font_id)
         self._held: set[tuple[int, int]] = set()
+
+    def _set(self, function: Any, name: bytes, value: float) -> None:
+        if function(self.settings, name, value) == _FAILED:
+            self.library.delete_fluid_settings(self.settings)
+            raise ValueError(f"FluidSynth {library_version()} does not take {name.decode()} = {value}")
 
     def preset_name(self, bank: int, program: int) -> str:
         """Name of a preset in the soundfont.

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from sfdata.build import BuildResult, check_target, write_store
 from sfdata.manifest import Entry, entry_notes, entry_piece_note, read_manifest
 from sfdata.naming import PieceName, work_keys
-from sfdata.plan import Performance, PiecePlan, RenditionPlan, Skipped
+from sfdata.plan import Performance, PiecePlan, RenditionPlan, Skipped, skip
 from sfdata.recipe import Recipe
+from sfdata.render import read_audio
 from sfdata.soundfonts import Instrument
-from sfdata.spectrogram import frame_count
+from sfdata.spectrogram import frame_count, spectrogram
+from sfdata.wip import only_builder
 from sfdata.workers import Workers
 
 _Key = tuple[str, int]
@@ -61,9 +62,8 @@ def build_pairs(
         If the target exists or nothing could be paired.
     """
     began = time.monotonic()
-    recipe, output = recipe or Recipe(), Path(output)
-    check_target(output, overwrite)
-    sides = {"reference": Path(references), "snippet": Path(snippets)}
+    recipe, output = recipe or Recipe(), Path(output).absolute()
+    sides = {"reference": Path(references).absolute(), "snippet": Path(snippets).absolute()}
     skipped: list[Skipped] = []
     found: dict[_Key, dict[str, list[Entry]]] = {}
     for side, folder in sides.items():
@@ -80,10 +80,12 @@ def build_pairs(
         if len(both) == len(sides):
             try:
                 plans.append(_plan(sides, both, recipe, {"licence": licence, "attribution": attribution}))
-            except (ValueError, OSError) as error:
-                skipped.append(Skipped(both["snippet"][0].file, str(error)))
+            except Exception as error:  # whatever a damaged file brings up
+                skipped.append(skip(both["snippet"][0].file, error))
     attrs = recipe.as_dict() | {"sources": [{"references": sides["reference"].name, "snippets": sides["snippet"].name}]}
-    with Workers(workers) as crew:
+    spectrogram(np.zeros(1, dtype=np.float32), recipe.spectrogram)  # refuses settings before any work is done
+    with only_builder(output), Workers(workers) as crew:
+        check_target(output, overwrite)
         return write_store(recipe, attrs, _merged(plans), skipped, output, crew, began, progress)
 
 
@@ -105,8 +107,7 @@ def _plan(sides: dict[str, Path], both: dict[str, list[Entry]], recipe: Recipe, 
                     "without a manifest both need the same notes in the same order"
                 )
             rate = recipe.spectrogram.sample_rate_hz
-            info = soundfile.info(path)
-            samples = -(-info.frames * rate // info.samplerate)
+            samples = len(read_audio(path, rate))  # decoded whole: damage shows here, not in the middle of a build
             if notes["onset_s"].max() > samples / rate:
                 raise ValueError(
                     f"{path} lasts {samples / rate:.2f} s, its last note begins at {notes['onset_s'].max()} s"
@@ -149,7 +150,8 @@ def _plan(sides: dict[str, Path], both: dict[str, list[Entry]], recipe: Recipe, 
         "cut_s": first.cut_s,
         **facts,
     }
-    return PiecePlan(columns, frozenset(work_keys(name, first.sha256)), tuple(performances), tuple(renditions))
+    keys = work_keys(name, first.sha256, performances[0].notes)
+    return PiecePlan(columns, frozenset(keys), tuple(performances), tuple(renditions))
 
 
 def _same_notes(one: Performance, other: Performance) -> bool:

@@ -105,7 +105,7 @@ def read_manifest(folder: Path, kind: str) -> list[Entry]:
         return [_bare_entry(file) for file in files]
     entries = []
     names = {entry.name for entry in fields(Entry)}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").rstrip("\n").split("\n"), start=1):
         try:
             values = json.loads(line)
             entries.append(Entry(**{name: value for name, value in values.items() if name in names}))

@@ -135,16 +135,23 @@ def read_piece(path: Path, settings: MidiSettings | None = None) -> Piece:
     if offset.max() > MAX_DURATION_S:
         raise ValueError(f"lasts {offset.max() / 3600:.1f} hours; expected at most {MAX_DURATION_S / 3600:.0f}")
     return Piece(
-        name=parse_name(path.stem),
-        file=path.name,
+        name=parse_name(printable(path.stem)),
+        file=printable(path.name),
         sha256=hashlib.sha256(data).hexdigest(),
         notes=make_notes(onset, offset, pitch[kept], velocity[kept]),
         cut_s=cut_s,
     )
 
 
+def printable(name: str) -> str:
+    """A file's name as valid Unicode: bytes that are none (names from other systems) become replacement marks."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def read_midi_notes(path: Path) -> NoteArray:
-    """Read the notes of a MIDI file as they stand (no cut, nothing left out), times rounded to 0.1 ms.
+    """Read the notes of a MIDI file at their own times, rounded to 0.1 ms, without drums.
+
+    As in :func:`read_piece` a note ends where its key is struck again; leading silence stays.
 
     Raises
     ------
@@ -153,11 +160,15 @@ def read_midi_notes(path: Path) -> NoteArray:
     """
     score = _parse(path.read_bytes())
     seconds = _tick_clock(score)
-    columns = [_track_notes(track, seconds, pedal=False) for track in score.tracks if len(track.notes)]
+    tracks = [track for track in score.tracks if not track.is_drum and len(track.notes)]
+    columns = [_track_notes(track, seconds, pedal=False) for track in tracks]
     if not columns:
-        raise ValueError(f"{path} holds no notes")
+        raise ValueError(f"{path} holds no notes but drums, if any")
     onset, offset, pitch, velocity = (np.concatenate([part[i] for part in columns]) for i in range(4))
-    return make_notes(round_to_ticks(onset), round_to_ticks(offset), pitch, velocity)
+    onset, offset = round_to_ticks(onset), round_to_ticks(offset)
+    offset = np.minimum(offset, _next_stroke(onset, pitch))
+    sounding = offset > onset
+    return make_notes(onset[sounding], offset[sounding], pitch[sounding], velocity[sounding])
 
 
 def write_midi(path: Path, notes: NoteArray, name: str = "") -> None:

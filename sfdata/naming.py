@@ -5,15 +5,28 @@ surname is the first field, the first name the second, the id (11 characters) th
 ``Surname_Title_id_part.mid``.
 """
 
+import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+
+import numpy as np
+
+from sfdata.notes import NoteArray
 
 _ID = r"[A-Za-z0-9_-]{11}"
 _EVALUATION = re.compile(
     rf"(?P<surname>[^_,]+)_(?P<title>.+?)_(?P<id>{_ID})(?P<part>(?:_(?:a|b|cut|midi|part\d+|mov_\d+|no_\d+))*)"
 )
-_CATALOGUE = re.compile(r"(?<![a-z])(op|bwv|hwv|woo|kv|k|d|s|l|rv|wq|h)\.?[ _]*(?:posth\.?[ _]*)?(\d+)", re.IGNORECASE)
+_CATALOGUE = re.compile(
+    r"(?<![^\W\d_])(opp|opus|op|bwv|hwv|woo|kv|k|d|s|l|rv|wq|hob)[. _]*(?:posth[. _]*)?"
+    r"(?:(?P<group>[ivx]+)[ :_/]+)?(?P<first>\d+)(?:\s*[-\u2013]\s*(?P<last>\d+))?",
+    re.IGNORECASE,
+)
+_SAME_CATALOGUE = {"kv": "k", "opus": "op", "opp": "op"}
+_GENERATION = re.compile(r"(?i)(?:,? (?:jr\.?|sr\.?|i{1,3}|iv))$")
+_LONGEST_RANGE = 200
+_FEWEST_NOTES = 8  # fewer could agree by chance
 
 
 @dataclass(frozen=True)
@@ -26,20 +39,22 @@ class PieceName:
 
     @property
     def surname(self) -> str:
-        """The composer's last name, folded to plain lower-case letters."""
-        return plain(self.composer.split(" ")[-1])
+        """The composer's last name, folded; "II" and "Jr." are no names."""
+        return plain(_GENERATION.sub("", self.composer).split(" ")[-1])
 
 
 def plain(text: str) -> str:
-    """Fold to lower-case letters and digits without accents.
+    """Fold to lower-case letters and digits of any script, without accents.
 
     Examples
     --------
     >>> plain("Études, Op.10")
     'etudesop10'
+    >>> plain("音楽 1")
+    '音楽1'
     """
     decomposed = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(letter for letter in decomposed if letter.isalnum() and letter.isascii())
+    return "".join(letter for letter in decomposed if letter.isalnum())
 
 
 def parse_name(stem: str) -> PieceName:
@@ -64,22 +79,49 @@ def parse_name(stem: str) -> PieceName:
     return PieceName(stem)
 
 
-def work_keys(name: PieceName, sha256: str) -> set[str]:
+def work_keys(name: PieceName, sha256: str, score: NoteArray | None = None) -> set[str]:
     """Keys of which any one in common makes two files the same work, for splits.
 
-    The file's content, the source's id, the composer with the title, and the composer with each catalogue number
-    in the title (so all of one opus stay together, under whatever title).
+    The file's content, the source's id, the composer with the title, the composer with each catalogue number in the
+    title, ranges included (so all of one opus stay together, under whatever title), and the music itself: intervals
+    and onsets of the score side's notes, to a tenth of a second, so that the same transcription saved again by another
+    program is known too.
 
     Examples
     --------
     >>> sorted(work_keys(PieceName("Études, Op.10", "Frédéric Chopin", "g0hoN6_HDVU"), "ab"))
     ['catalogue:chopin:op10', 'file:ab', 'id:g0hoN6_HDVU', 'title:chopin:etudesop10']
     """
-    keys = {f"file:{sha256}", f"title:{name.surname}:{plain(name.title)}"}
+    keys = {f"file:{sha256}"}
+    if plain(name.title):
+        keys.add(f"title:{name.surname}:{plain(name.title)}")
     if name.source_id:
         keys.add(f"id:{name.source_id}")
     if name.composer:
-        for catalogue, number in _CATALOGUE.findall(name.title):
-            catalogue = {"kv": "k"}.get(catalogue.lower(), catalogue.lower())
-            keys.add(f"catalogue:{name.surname}:{catalogue}{int(number)}")
+        keys |= {f"catalogue:{name.surname}:{number}" for number in catalogue_numbers(name.title)}
+    if score is not None and len(score) >= _FEWEST_NOTES:
+        intervals = np.diff(score["pitch"].astype(int))
+        tenths = np.rint(np.diff(score["onset_s"]) * 10).astype(int)
+        keys.add("notes:" + hashlib.sha256(np.stack([intervals, tenths]).astype("<i4").tobytes()).hexdigest()[:16])
     return keys
+
+
+def catalogue_numbers(title: str) -> set[str]:
+    """Catalogue numbers in a title, each of a range by itself.
+
+    Examples
+    --------
+    >>> sorted(catalogue_numbers("Das wohltemperierte Klavier, BWV 846-848"))
+    ['bwv846', 'bwv847', 'bwv848']
+    >>> catalogue_numbers("Sonata, Hob.XVI:20") == catalogue_numbers("Sonata Hob XVI 20")
+    True
+    """
+    found = set()
+    for match in _CATALOGUE.finditer(title.replace("_", " ")):
+        catalogue = match[1].lower()
+        catalogue = _SAME_CATALOGUE.get(catalogue, catalogue) + (match["group"] or "").lower()
+        first, last = int(match["first"]), int(match["last"] or match["first"])
+        if not first <= last <= first + _LONGEST_RANGE:
+            last = first
+        found |= {f"{catalogue}{number}" for number in range(first, last + 1)}
+    return found

@@ -34,20 +34,28 @@ def choose_references(
         Start frames.
     """
     starts = reference_start_grid(frames, settings, frame_rate_hz)
-    length, margin = settings.reference_frames(frame_rate_hz), settings.margin_s * frame_rate_hz
-    position = onset_frame[:, None] - starts  # (onsets, starts)
-    room = np.minimum(position, length - 1 - position)
-    kept = np.minimum(room.max(axis=1), margin)
-    allowed = room >= kept[:, None]
-    chosen = np.floor(rng.random(len(onset_frame)) * allowed.sum(axis=1)).astype(np.int64)
-    return np.asarray(starts[np.argmax(np.cumsum(allowed, axis=1) > chosen[:, None], axis=1)])
+    last, margin = settings.reference_frames(frame_rate_hz) - 1, settings.margin_s * frame_rate_hz
+
+    def room(number: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How far each onset stays from the nearer end of the reference of that number; negative outside."""
+        position = onset_frame - starts[number]
+        return np.asarray(np.minimum(position, last - position))
+
+    # References that keep the margin are neighbours; where there are none, the one with most room is among the
+    # neighbours of where they would be.
+    first = np.searchsorted(starts, onset_frame + margin - last, side="left")
+    end = np.searchsorted(starts, onset_frame - margin, side="right")
+    drawn = first + np.floor(rng.random(len(onset_frame)) * np.maximum(end - first, 0)).astype(np.int64)
+    near = np.clip(first[:, None] + np.arange(-1, 2), 0, len(starts) - 1)  # (onsets, 3)
+    roomiest = near[np.arange(len(near)), np.stack([room(column) for column in near.T], axis=1).argmax(axis=1)]
+    return np.asarray(starts[np.where(end > first, np.minimum(drawn, len(starts) - 1), roomiest)])
 
 
-def lookalike_lists(notes: NoteArray, half_width_s: float) -> list[NDArray[np.int64]]:
+def lookalike_lists(notes: NoteArray, half_width_s: float, within_s: float) -> list[NDArray[np.int64]]:
     """For each note, the others around which the same notes sound at the same times.
 
     Two notes look alike when the pitches within `half_width_s` of their onsets are the same and begin within 50 ms of
-    the same distance.
+    the same distance. Only notes at most `within_s` apart are compared: no reference holds others together.
 
     Returns
     -------
@@ -66,9 +74,12 @@ def lookalike_lists(notes: NoteArray, half_width_s: float) -> list[NDArray[np.in
             continue
         group = np.array(members)
         distance = np.stack([onset[low[note] : high[note]] - onset[note] for note in group])  # (group, context)
-        for note, own in zip(group, distance, strict=True):
-            alike = np.abs(distance - own).max(axis=1) <= LOOKALIKE_TOLERANCE_S
-            found[note] = group[alike & (group != note)]
+        begin = np.searchsorted(onset[group], onset[group] - within_s, side="left")
+        end = np.searchsorted(onset[group], onset[group] + within_s, side="right")
+        for place, note in enumerate(group):
+            others = slice(begin[place], end[place])
+            alike = np.abs(distance[others] - distance[place]).max(axis=1) <= LOOKALIKE_TOLERANCE_S
+            found[note] = group[others][alike & (group[others] != note)]
     return found
 
 
@@ -87,7 +98,9 @@ def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float,
     first_note = np.concatenate([[0], np.cumsum([len(p.notes) for p in plan.performances])])
     columns: dict[str, list[NDArray]] = {}
     lookalikes = {
-        p.voice: lookalike_lists(p.notes, settings.snippet_s / 2) for p in plan.performances if p.role == "score"
+        p.voice: lookalike_lists(p.notes, settings.snippet_s / 2, settings.reference_s)
+        for p in plan.performances
+        if p.role == "score"
     }
     for snippet_index, snippet in enumerate(plan.renditions):
         if not snippet.is_snippet:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.augment import AugmentSettings, apply_variation, draw_transposition, draw_variation, generator, transpose
-from sfdata.midi import read_piece
+from sfdata.midi import MAX_DURATION_S, printable, read_piece
 from sfdata.naming import work_keys
 from sfdata.notes import NoteArray, snap_to_event_grid
 from sfdata.recipe import Recipe, SourceSettings
@@ -135,6 +135,8 @@ def perform(
         for copy in range(1, settings.copies + 1):
             variation = draw_variation(score, settings, generator(seed, sha256, number, copy))
             notes = apply_variation(score, variation)
+            if notes["offset_s"].max(initial=0) > MAX_DURATION_S:
+                raise ValueError(f"a variant would last {notes['offset_s'].max() / 3600:.1f} hours; draw from less")
             performances.append(Performance(number, method, "variant", copy, notes, piece_note, {**drawn, **variation}))
     return performances
 
@@ -183,7 +185,8 @@ def plan_piece(
         "split": source.split,
         "cut_s": piece.cut_s,
     }
-    return PiecePlan(facts, frozenset(work_keys(piece.name, piece.sha256)), tuple(performances), tuple(renditions))
+    keys = work_keys(piece.name, piece.sha256, performances[0].notes)
+    return PiecePlan(facts, frozenset(keys), tuple(performances), tuple(renditions))
 
 
 def try_plan_piece(
@@ -192,9 +195,15 @@ def try_plan_piece(
     """Like :func:`plan_piece`, but a file that cannot be used gives a :class:`Skipped`, whatever is wrong with it."""
     try:
         return plan_piece(path, source, recipe, references, snippets)
-    except (ValueError, OSError) as error:
-        return Skipped(path.name, str(error))
     except Exception as error:
-        # Damage can surface anywhere; one file in ten thousand must not end a build, and must not vanish either.
-        logger.warning("%s: unexpected error", path, exc_info=True)
-        return Skipped(path.name, f"{type(error).__name__}: {error}")
+        return skip(path.name, error)
+
+
+def skip(source: str, error: Exception) -> Skipped:
+    """Turn an error about one source into an entry: one file in ten thousand must neither end a build nor vanish."""
+    if isinstance(error, OSError) and error.strerror:
+        return Skipped(printable(source), error.strerror)  # without the path, which differs from machine to machine
+    if isinstance(error, ValueError):
+        return Skipped(printable(source), str(error))
+    logger.warning("%s: unexpected error", source, exc_info=error)
+    return Skipped(printable(source), f"{type(error).__name__}: {error}")

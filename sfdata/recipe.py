@@ -1,10 +1,11 @@
 """Recipes: everything a build depends on, read from TOML into frozen dataclasses."""
 
+import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from sfdata.augment import AugmentSettings
 from sfdata.midi import MidiSettings
@@ -130,18 +131,32 @@ def settings_from(section: str, cls: type[_Settings], table: Any) -> _Settings:
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise ValueError(f"[{section}] has no key {', '.join(unknown)}; expected some of {', '.join(known)}")
+    missing = [name for name, entry in known.items() if name not in table and _required(entry)]
+    if missing:
+        raise ValueError(f"[{section}] lacks {', '.join(missing)}")
     values: dict[str, Any] = {}
     for key, value in table.items():
-        expected: Any = known[key].type
-        kind: Any = getattr(expected, "__origin__", expected)
-        accepted: Any = {float: (int, float), tuple: (list, tuple)}.get(kind, (kind,))
-        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-            raise ValueError(f"[{section}] {key} = {value!r}; expected {getattr(kind, '__name__', kind)}")
+        kind: Any = known[key].type
+        is_tuple = get_origin(kind) is tuple
+        if is_tuple and not isinstance(value, list | tuple):
+            raise ValueError(f"[{section}] {key} = {value!r}; expected a list")
+        for element in value if is_tuple else (value,):
+            _check_element(section, key, element, set(get_args(kind)) - {Ellipsis} if is_tuple else {kind})
         values[key] = float(value) if kind is float else value
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ValueError(f"[{section}] cannot be used: {error}") from None
+    return cls(**values)
+
+
+def _required(entry: Any) -> bool:
+    return entry.default is MISSING and entry.default_factory is MISSING
+
+
+def _check_element(section: str, key: str, value: Any, kinds: set[Any]) -> None:
+    """Refuse a value of another type than one of `kinds`, and numbers that are not finite."""
+    numbers = (int, float) if float in kinds else (int,)
+    fits = isinstance(value, numbers) and not isinstance(value, bool) if kinds & {int, float} else type(value) in kinds
+    if not fits or (isinstance(value, float) and not math.isfinite(value)):
+        expected = " or ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"[{section}] {key} = {value!r}; expected {'finite ' * (float in kinds)}{expected}")
 
 
 def read_recipe(path: str | Path) -> Recipe:

@@ -4,6 +4,7 @@ Events are placed exactly on FluidSynth's grid of 64 samples, so that the notes'
 (:func:`sfdata.notes.snap_to_event_grid`) are the times at which the synth switches them, with nothing left over.
 """
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -139,7 +140,13 @@ def write_audio(path: Path, samples: NDArray[np.float32], sample_rate_hz: int, s
     peak = float(np.abs(samples).max(initial=0.0))
     highest = 1 - 2**-15
     factor = 1.0 if peak <= highest or subtype == "FLOAT" else highest / peak
-    soundfile.write(path, samples * np.float32(factor), sample_rate_hz, subtype=subtype, format=kind.upper())
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        soundfile.write(temporary, samples * np.float32(factor), sample_rate_hz, subtype=subtype, format=kind.upper())
+    except soundfile.LibsndfileError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path} cannot be written (is the disk full?): {error}") from None
+    os.replace(temporary, path)
     return factor
 
 

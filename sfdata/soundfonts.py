@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Instrument:
     name : str
         ``soundfont:program``.
     path : str
-        The soundfont's file.
+        The soundfont's file on this machine; not part of what makes two instruments equal.
     sha256 : str
         Of the file.
     bank, program : int
@@ -55,7 +55,7 @@ class Instrument:
     """
 
     name: str
-    path: str
+    path: str = field(compare=False)
     sha256: str
     bank: int
     program: int
@@ -179,7 +179,7 @@ def resolve_instrument(text: str) -> Instrument:
         path, licence = locate(soundfont), soundfont.licence
     elif Path(name).is_file():
         path, licence, name = Path(name), "", Path(name).stem
-        for soundfont in registry().values():
+        for soundfont in registry().values():  # one instrument, by whatever path: known by its content
             if soundfont.sha256 == file_sha256(path):
                 licence, name = soundfont.licence, soundfont.name
     else:
@@ -187,4 +187,4 @@ def resolve_instrument(text: str) -> Instrument:
             f"instrument {text!r}: no soundfont file of that name, and the registry knows {', '.join(registry())}; "
             "expected NAME[:PROGRAM] or a path to an .sf2 or .sf3 file"
         )
-    return Instrument(f"{name}:{int(number)}", str(path), file_sha256(path), 0, int(number), licence)
+    return Instrument(f"{name}:{int(number)}", str(path.resolve()), file_sha256(path), 0, int(number), licence)

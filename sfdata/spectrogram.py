@@ -23,6 +23,7 @@ from sfdata.windows import exact_ratio
 
 BLOCK_FRAMES = 128
 SCALES = ("log", "mel", "cqt")
+SAMPLE_RATES_HZ = (8000, 96_000)
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,11 @@ class SpectrogramSettings:
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise ValueError(f"spectrogram: scale {self.scale!r}; expected one of {', '.join(SCALES)}")
-        if self.sample_rate_hz < 8000 or self.sample_rate_hz > 192_000:
-            raise ValueError(f"spectrogram: sample_rate_hz {self.sample_rate_hz}; expected 8000 to 192000")
+        if not SAMPLE_RATES_HZ[0] <= self.sample_rate_hz <= SAMPLE_RATES_HZ[1]:
+            raise ValueError(
+                f"spectrogram: sample_rate_hz {self.sample_rate_hz}; expected {SAMPLE_RATES_HZ[0]} to "
+                f"{SAMPLE_RATES_HZ[1]}, as FluidSynth does"
+            )
         if not 1 <= self.frame_rate_hz <= 1000:
             raise ValueError(f"spectrogram: frame_rate_hz {self.frame_rate_hz}; expected 1 to 1000")
         if self.n_fft < 64 or self.n_fft % 2:
@@ -155,6 +159,12 @@ def _tables(settings: SpectrogramSettings) -> tuple[NDArray[np.float32], scipy.s
     windows = 0.5 + 0.5 * np.cos(2 * np.pi * np.clip(position / settings.n_fft, -0.5, 0.5))
     windows *= 2 / (settings.n_fft / 2)  # a full-scale sine reads 1: a Hann window sums to n_fft / 2
     weights = _FILTERBANKS[settings.scale](settings)
+    empty = int((~weights.any(axis=1)).sum())
+    if empty:
+        raise ValueError(
+            f"spectrogram: {empty} of {settings.n_bins} bins lie between the FFT's lines and would always be zero; "
+            f"take fewer bins or a larger n_fft than {settings.n_fft}"
+        )
     reach = int(np.flatnonzero(weights.any(axis=0))[-1]) + 1
     return windows.astype(np.float32), scipy.sparse.csr_array(weights[:, :reach].astype(np.float32)), reach
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sfdata.augment import AugmentSettings
 from sfdata.manifest import Entry, entry_notes, entry_piece_note, notes_path, read_manifest, write_manifest
-from sfdata.midi import MidiSettings, find_midi, read_piece, write_midi
+from sfdata.midi import MidiSettings, find_midi, printable, read_piece, write_midi
 from sfdata.notes import is_monophonic, snap_to_event_grid, write_notes_csv
-from sfdata.plan import Skipped, perform
-from sfdata.render import SUBTYPES, RenderSettings, render, write_audio
+from sfdata.plan import Skipped, perform, skip
+from sfdata.render import SUBTYPES, RenderSettings, preset_name, render, write_audio
 from sfdata.soundfonts import resolve_instrument
 from sfdata.voices import VoiceSettings, extract_voices
 
@@ -70,7 +70,7 @@ def extract_folder(
         return entries
 
     paths = find_midi([Path(path) for path in midi])
-    items = list(zip(paths, _unique_stems(path.stem for path in paths), strict=True))
+    items = list(zip(paths, _unique_stems(printable(path.stem) for path in paths), strict=True))
     return _run("extract", items, output, lambda item: extract(*item), lambda item: item[0].name, progress)
 
 
@@ -134,11 +134,12 @@ def render_folder(
     FileNotFoundError
         If the folder is not there or holds no MIDI, or the soundfont is not on this machine.
     ValueError
-        If the instrument or the sound format is unknown.
+        If the instrument or the sound format is unknown, or no file could be used.
     """
     performances, output = Path(performances), Path(output)
     chosen = resolve_instrument(instrument)
     settings = settings or RenderSettings()
+    preset_name(chosen, sample_rate_hz, settings)  # a soundfont that cannot be used concerns all files, not each
 
     def render_one(entry: Entry) -> list[Entry]:
         notes = snap_to_event_grid(entry_notes(performances, entry), sample_rate_hz)
@@ -169,19 +170,27 @@ def _run(
     for index, item in enumerate(items):
         try:
             entries += work(item)
-        except (ValueError, OSError) as error:
-            skipped.append(Skipped(name(item), str(error)))
+        except Exception as error:  # whatever a damaged file brings up
+            skipped.append(skip(name(item), error))
         if progress:
             progress(step, index + 1, len(items))
+    if not entries:
+        reasons = "; ".join(f"{entry.source}: {entry.reason}" for entry in skipped[:3])
+        raise ValueError(f"{step}: none of {len(items)} files could be used ({reasons or 'there were none'})")
     write_manifest(output, entries)
     return StageResult(len(entries), tuple(skipped))
 
 
 def _unique_stems(stems: Iterable[str]) -> list[str]:
-    """Names that don't clash: the second of two equal ones gets ``-2``."""
-    seen: dict[str, int] = {}
+    """Names that don't clash, not even where letters' case is not told apart: others get ``-2``, ``-3``, …"""
+    given = list(stems)
+    taken: set[str] = set()
+    reserved = {stem.casefold() for stem in given}
     unique = []
-    for stem in stems:
-        seen[stem] = seen.get(stem, 0) + 1
-        unique.append(stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
+    for stem in given:
+        name, number = stem, 2
+        while name.casefold() in taken or (name != stem and name.casefold() in reserved):
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name.casefold())
+        unique.append(name)
     return unique

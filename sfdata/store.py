@@ -49,6 +49,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "bank": ("int32", "MIDI bank"),
         "program": ("int32", "MIDI program, from 0"),
         "licence": ("str", "of the soundfont, empty where unknown"),
+        "split": ("str", "the split it is kept to, or all"),
     },
     "performances": {
         "piece": ("int32", "row of pieces"),

@@ -25,7 +25,8 @@ class Rendered:
 
 def instruments_of(plans: Sequence[PiecePlan]) -> list[Instrument]:
     """All instruments the plans use, sorted by name."""
-    return sorted({r.instrument for plan in plans for r in plan.renditions}, key=lambda i: (i.name, i.sha256))
+    used = sorted((r.instrument for plan in plans for r in plan.renditions), key=lambda i: (i.name, i.sha256, i.path))
+    return list(dict.fromkeys(used))
 
 
 def first_frames(plans: Sequence[PiecePlan], shard_frames: int) -> tuple[list[int], int]:
@@ -81,6 +82,7 @@ def assemble_tables(
             bank=instrument.bank,
             program=instrument.program,
             licence=instrument.licence,
+            split="all",
         )
     notes = 0
     for piece, (plan, work, split, start) in enumerate(zip(plans, works, splits, starts, strict=True)):

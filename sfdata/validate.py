@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sfdata.naming import PieceName, work_keys
+from sfdata.notes import NoteArray, make_notes
+from sfdata.sounding import onset_lag_s, rising_share
+from sfdata.spectrogram import frame_count
+from sfdata.splits import group_works
 from sfdata.store import SPLITS, TABLES, Store, array_sha256, open_store
-from sfdata.windows import nearest_frame
 
 TOLERANCE_FRAMES = 1e-6
 RISING_SHARE = 0.8
+LAG_FRAMES = (-0.25, 0.6)  # an instrument's attack adds up to a third of a frame
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,15 @@ def _labels(store: Store) -> Iterator[Problem]:
     if not np.allclose(pairs["target_s"] * rate, pairs["target_frame"], rtol=0, atol=TOLERANCE_FRAMES):
         yield Problem("labels", "target_s and target_frame disagree")
     onset = store.notes["onset_s"]
+    if np.any(~(store.notes["offset_s"] > onset)):
+        yield Problem("labels", f"{int((~(store.notes['offset_s'] > onset)).sum())} notes end before they begin")
+    counted = np.array(
+        [frame_count(round(s * store.spectrogram.sample_rate_hz), store.spectrogram) for s in renditions["duration_s"]]
+    )
+    if np.any(counted != renditions["frame_count"]):
+        yield Problem(
+            "labels", f"{int((counted != renditions['frame_count']).sum())} durations disagree with the frames"
+        )
     if not np.allclose(onset[pairs["note"]], pairs["snippet_centre_s"], rtol=0, atol=1e-9):
         yield Problem("labels", "snippet_centre_s differs from the onset of the pair's note")
     snippet_performance = renditions["performance"][pairs["snippet_rendition"]]
@@ -120,6 +134,18 @@ def _labels(store: Store) -> Iterator[Problem]:
     )
     if not inside.all():
         yield Problem("labels", f"{int((~inside).sum())} pairs name a note of another performance than their snippet's")
+    performances = [renditions["performance"][pairs[f"{side}_rendition"]] for side in ("reference", "snippet")]
+    for column in ("piece", "voice"):
+        of_reference, of_snippet = (store.performances[column][rows] for rows in performances)
+        if np.any(of_reference != of_snippet):
+            yield Problem(
+                "labels", f"{int((of_reference != of_snippet).sum())} pairs join two sounds of another {column}"
+            )
+    start, frames = pairs["reference_start_frame"], renditions["frame_count"][pairs["reference_rendition"]]
+    if np.any((start < 0) | (start >= frames)):
+        yield Problem(
+            "labels", f"{int(((start < 0) | (start >= frames)).sum())} references begin outside their rendition"
+        )
     counterpart = _counterparts(store)
     if np.any(counterpart < 0):
         yield Problem(
@@ -153,7 +179,13 @@ def _counterparts(store: Store) -> NDArray[np.int64]:
 
 def _leaks(store: Store, composers: bool) -> Iterator[Problem]:
     split = store.pieces["split"]
-    columns = ["work", "sha256", "source_id"] + (["composer"] if composers else [])
+    works = np.array(group_works([_keys(store, piece) for piece in range(len(split))]), dtype=object)
+    for work in sorted(set(works)):
+        found = sorted(set(split[works == work]))
+        if len(found) > 1:
+            titles = ", ".join(sorted({repr(str(title)) for title in store.pieces["title"][works == work]}))
+            yield Problem("leak", f"one work ({work}) stands in splits {', '.join(found)}: {titles}")
+    columns = ["work"] + (["composer"] if composers else [])
     for column in columns:
         values = store.pieces[column]
         for value in sorted({str(value) for value in values} - {""}):
@@ -168,6 +200,17 @@ def _leaks(store: Store, composers: bool) -> Iterator[Problem]:
             yield Problem("leak", f"{wrong} pairs are in another split than the piece of their {side}")
 
 
+def _keys(store: Store, piece: int) -> set[str]:
+    """Keys of a piece's work, made again from what the store tells of it."""
+    facts = {name: str(values[piece]) for name, values in store.pieces.items()}
+    scores = (store.performances["piece"] == piece) & (store.performances["role"] == "score")
+    notes: NoteArray | None = None
+    if scores.any():
+        columns = store.performance_notes(int(np.flatnonzero(scores)[0]))
+        notes = make_notes(*(columns[name] for name in ("onset_s", "offset_s", "pitch", "velocity")))
+    return work_keys(PieceName(facts["title"], facts["composer"], facts["source_id"]), facts["sha256"], notes)
+
+
 def _frames(store: Store) -> Iterator[Problem]:
     """Frames' checksums, numbers that are none, and whether energy rises where the labels say a note begins."""
     for rendition in range(len(store.renditions["gain"])):
@@ -178,31 +221,19 @@ def _frames(store: Store) -> Iterator[Problem]:
         if not np.isfinite(frames).all() or frames.min(initial=0) < 0:
             yield Problem("frames", f"rendition {rendition} holds values that are negative or no finite numbers")
             continue
-        share = rising_share(store, rendition, frames)
+        notes = store.performance_notes(int(store.renditions["performance"][rendition]))
+        share = rising_share(notes, frames, store.spectrogram)
         if share < RISING_SHARE:
             yield Problem(
                 "sounding",
                 f"in rendition {rendition} energy rises at {share:.0%} of the labelled onsets; "
                 f"expected at least {RISING_SHARE:.0%}",
             )
-
-
-def rising_share(store: Store, rendition: int, frames: NDArray[np.floating]) -> float:
-    """Share of a rendition's onsets at which the energy near the note's pitch rises.
-
-    Compared are the frame two before the onset's and the louder of the onset's frame and the one after it, in the
-    bins within a semitone and a half of the pitch.
-    """
-    notes = store.performance_notes(int(store.renditions["performance"][rendition]))
-    at = nearest_frame(notes["onset_s"] * store.spectrogram.frame_rate_hz)
-    kept = at + 1 < len(frames)
-    at = at[kept]
-    if not len(at):
-        return 1.0
-    frequency_hz = 440.0 * 2.0 ** ((notes["pitch"][kept].astype(float) - 69) / 12)
-    distance = np.abs(np.log2(store.spectrogram.bin_frequencies_hz() / frequency_hz[:, None])) * 12
-    near = distance <= np.maximum(1.5, distance.min(axis=1, keepdims=True))  # (notes, bins)
-    before = np.where(at[:, None] >= 2, frames[np.maximum(at - 2, 0)], 0)
-    after = np.maximum(frames[at], frames[at + 1])
-    rise = np.where(near, after.astype(np.float32) - before, 0).sum(axis=1)
-    return float((rise > 0).mean())
+        lag_s = onset_lag_s(notes, frames, store.spectrogram)
+        low_s, high_s = (bound / store.spectrogram.frame_rate_hz for bound in LAG_FRAMES)
+        if lag_s is not None and not low_s <= lag_s <= high_s:
+            yield Problem(
+                "sounding",
+                f"in rendition {rendition} notes sound {1000 * lag_s:+.0f} ms from their labels in the median; "
+                f"expected {1000 * low_s:+.0f} to {1000 * high_s:+.0f} ms",
+            )

@@ -8,8 +8,8 @@ an onset. The *target* is the onset's position in the reference in fractional fr
 rendition are silence, which is zero in every compressed spectrogram here.
 """
 
-import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,12 +201,10 @@ def exact_ratio(sample_rate_hz: int, frame_rate_hz: float) -> tuple[int, int]:
     ValueError
         If the frame rate is no ratio of small whole numbers, so that frames could not be placed exactly.
     """
-    numerator, denominator = float(frame_rate_hz).as_integer_ratio()
-    ratio_numerator, ratio_denominator = sample_rate_hz * denominator, numerator
-    common = math.gcd(ratio_numerator, ratio_denominator)
-    if ratio_denominator // common > 256:
+    samples = sample_rate_hz / Fraction(str(float(frame_rate_hz)))  # the decimal as written: 7.3 is 73 / 10
+    if samples.denominator > 256:
         raise ValueError(
-            f"frame_rate_hz {frame_rate_hz} at {sample_rate_hz} Hz needs {ratio_denominator // common} different "
-            "window positions; expected at most 256: choose a rate that divides the sample rate more evenly"
+            f"frame_rate_hz {frame_rate_hz} at {sample_rate_hz} Hz needs {samples.denominator} different window "
+            "positions; expected at most 256: choose a rate that divides the sample rate more evenly"
         )
-    return ratio_numerator // common, ratio_denominator // common
+    return samples.numerator, samples.denominator

@@ -1,6 +1,9 @@
 """Spreading work: in this process, over local processes, or over a Dask cluster; results come as they finish."""
 
+import logging
 import os
+import signal
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -41,7 +44,7 @@ class Workers:
         return self
 
     def _start(self) -> None:
-        if self._client is not None or (self.count == 1 and not self.scheduler):
+        if self._client is not None:
             return
         from distributed import Client, LocalCluster
 
@@ -53,11 +56,19 @@ class Workers:
             return
         # Nannies set OMP_NUM_THREADS and its like to 1 for their workers: one BLAS thread each.
         self._cluster = LocalCluster(
-            n_workers=self.count, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+            n_workers=self.count,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
         )
         self._client = Client(self._cluster, set_as_default=False)
+        self._client.run(_leave_interrupts_to_the_parent)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is cancelled now is no news
         if self._client is not None:
             self._client.close()
         if self._cluster is not None:
@@ -70,7 +81,7 @@ class Workers:
 
         An error in a call is raised here.
         """
-        if len(items) > 1:
+        if self.scheduler or (self.count > 1 and len(items) > 1):
             self._start()
         if self._client is None:
             for index, item in enumerate(items):
@@ -78,13 +89,17 @@ class Workers:
             return
         from distributed import as_completed
 
-        shared = self._client.scatter(common, broadcast=True) if common else []
+        # What is common goes along with every call: it is small, and scattering equal data twice can lose it.
+        name = f"{function.__name__}-{uuid.uuid4().hex}"
         futures = {
-            self._client.submit(
-                function, item, *shared, pure=False, key=f"{function.__name__}-{id(self)}-{index}"
-            ): index
+            self._client.submit(function, item, *common, pure=False, key=f"{name}-{index}"): index
             for index, item in enumerate(items)
         }
-        for future, result in as_completed(list(futures), loop=self._client.loop, with_results=True):
-            yield futures[future], result
+        for future in as_completed(list(futures), loop=self._client.loop):
+            yield futures[future], future.result()
             future.release()
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C in a terminal reaches every process; the parent ends the workers in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

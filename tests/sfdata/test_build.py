@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +11,18 @@ import pytest
 import zarr
 
 from sfdata import open_store
-from sfdata.augment import apply_variation, transpose
+from sfdata.augment import AugmentSettings, apply_variation, transpose
 from sfdata.build import build
-from sfdata.midi import read_piece
-from sfdata.notes import snap_to_event_grid
-from sfdata.recipe import Recipe, recipe_from_dict
+from sfdata.midi import read_piece, write_midi
+from sfdata.notes import make_notes, snap_to_event_grid
+from sfdata.recipe import InstrumentSettings, Recipe, recipe_from_dict
 from sfdata.render import render
 from sfdata.soundfonts import resolve_instrument
 from sfdata.spectrogram import spectrogram
 from sfdata.store import TABLES
 from sfdata.validate import validate
 from sfdata.voices import extract_voices
+from sfdata.wip import only_builder
 
 
 def content(path: Path) -> dict[str, bytes]:
@@ -107,12 +109,11 @@ import os, sys
 from pathlib import Path
 import sfdata.build as b
 from tests_recipe import recipe, midi
-write = b._write_text
-def die(path, text):
-    write(path, text)
-    if path.name == "0.json":
-        os.kill(os.getpid(), 9)
-b._write_text = die
+note = b.note_done
+def die(folder, index, made):
+    note(folder, index, made)
+    os.kill(os.getpid(), 9)
+b.note_done = die
 b.build(recipe, Path(sys.argv[1]), midi, workers=1)
 """
     (tmp_path / "tests_recipe.py").write_text(
@@ -133,6 +134,70 @@ b.build(recipe, Path(sys.argv[1]), midi, workers=1)
     assert ("render", 1, 3) in seen and ("render", 0, 3) not in seen
     assert content(target) == content(built_store)
     assert not (tmp_path / "k.zarr.wip").exists()
+
+
+def test_an_interrupted_build_of_other_sounds_is_not_continued(tmp_path: Path, small_recipe, short_midi, monkeypatch):
+    """Same pieces, same lengths, another instrument: what was done must not be taken for it."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sfdata.build.note_done", stop)
+    with pytest.raises(KeyboardInterrupt):
+        build(small_recipe, tmp_path / "i.zarr", short_midi, workers=1)
+    monkeypatch.undo()
+    assert (tmp_path / "i.zarr.wip" / "fingerprint").is_file()
+    other = replace(small_recipe, instruments=replace(small_recipe.instruments, snippets=("timgm6mb:6", "timgm6mb:4")))
+    with pytest.raises(ValueError, match="interrupted build of other"):
+        build(other, tmp_path / "i.zarr", short_midi, workers=1)
+
+
+def test_a_second_build_of_one_target_refuses(tmp_path: Path, small_recipe, short_midi):
+    with only_builder(tmp_path / "l.zarr"), pytest.raises(ValueError, match="another build is writing"):
+        build(small_recipe, tmp_path / "l.zarr", short_midi[:1], workers=1)
+    build(small_recipe, tmp_path / "l.zarr", short_midi[:1], workers=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["l.zarr"]
+
+
+def test_a_soundfont_by_path_is_the_same_instrument(tmp_path: Path, small_recipe, short_midi):
+    """Known by its content: no path in the store, and one row for it."""
+    font = tmp_path / "My Font.sf2"
+    font.symlink_to(resolve_instrument("timgm6mb").path)
+    named = replace(small_recipe, instruments=InstrumentSettings(("timgm6mb:0",), ("timgm6mb:0", "timgm6mb:4")))
+    by_path = replace(small_recipe, instruments=InstrumentSettings((f"{font}:0",), ("timgm6mb:0", f"{font}:4")))
+    build(named, tmp_path / "n.zarr", short_midi[:1], workers=1)
+    build(by_path, tmp_path / "p.zarr", short_midi[:1], workers=1)
+    assert content(tmp_path / "n.zarr") == content(tmp_path / "p.zarr")
+
+
+def test_folders_in_the_way_are_left_alone(tmp_path: Path, small_recipe, short_midi):
+    for name in ("t.zarr.wip", "t.zarr.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "precious").write_text("x")
+    with pytest.raises(ValueError, match="in the way"):
+        build(small_recipe, tmp_path / "t.zarr", short_midi[:1], workers=1)
+    (tmp_path / "t.zarr.wip" / "precious").unlink()
+    for _ in range(2):
+        build(small_recipe, tmp_path / "t.zarr", short_midi[:1], workers=1, overwrite=True)
+    assert (tmp_path / "t.zarr.old" / "precious").read_text() == "x"
+
+
+def test_reasons_hold_no_path(tmp_path: Path, small_recipe, short_midi):
+    (tmp_path / "midi" / "x.mid").mkdir(parents=True)
+    (tmp_path / "midi" / "a.mid").write_bytes(short_midi[0].read_bytes())
+    result = build(small_recipe, tmp_path / "s.zarr", [tmp_path / "midi"], workers=1)
+    assert [entry.source for entry in result.skipped] == ["x.mid"]
+    assert str(tmp_path) not in (tmp_path / "s.zarr" / "zarr.json").read_text()
+
+
+def test_a_repetitive_piece_costs_no_fortune(tmp_path: Path, small_recipe):
+    onset = 0.5 + np.arange(6000) / 8
+    write_midi(tmp_path / "same.mid", make_notes(onset, onset + 0.1, [60] * 6000, [80] * 6000))
+    began = time.process_time()
+    build(replace(small_recipe, augment=AugmentSettings()), tmp_path / "s.zarr", [tmp_path / "same.mid"], workers=1)
+    assert time.process_time() - began < 20
+    counts = open_store(tmp_path / "s.zarr").pairs["lookalikes"]
+    assert 80 <= np.median(counts) <= 96  # all the others in the same twelve seconds
 
 
 def test_targets_are_never_destroyed(tmp_path: Path, small_recipe, short_midi):

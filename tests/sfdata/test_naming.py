@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
-from sfdata.naming import PieceName, parse_name, work_keys
+from sfdata.naming import PieceName, catalogue_numbers, parse_name, work_keys
+from sfdata.notes import make_notes
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,26 @@ def test_the_whole_opus_and_its_parts_share_a_work():
     elsewhere = parse_name("Chopin, Frédéric, Etude in C minor, Op. 10 No. 12, AAAAAAAAAAA")
     assert work_keys(whole, "1") & work_keys(part, "2")
     assert work_keys(whole, "1") & work_keys(elsewhere, "3") == {"catalogue:chopin:op10"}
+
+
+def test_ranges_other_spellings_and_other_scripts():
+    cycle = work_keys(PieceName("Das wohltemperierte Klavier I, BWV 846-869", "Johann Sebastian Bach"), "1")
+    assert cycle & work_keys(PieceName("Prelude and Fugue BWV 858 a", "Bach"), "2")
+    spellings = ["Sonata Hob XVI 20", "Sonate, Hob.XVI:20", "Hob_XVI/20"]
+    assert len({frozenset(catalogue_numbers(title)) for title in spellings}) == 1
+    assert catalogue_numbers("Opus 10") == catalogue_numbers("Opp. 10") == {"op10"}
+    assert PieceName("Annen-Polka", "Johann Strauss II").surname == "strauss"
+    assert not work_keys(PieceName("音楽"), "1") & work_keys(PieceName("別の曲"), "2")
+    assert not work_keys(PieceName("--"), "1") & work_keys(PieceName("..."), "2")
+
+
+def test_the_same_music_is_known_under_another_name_and_in_another_key():
+    onset = np.cumsum(np.random.default_rng(0).uniform(0.1, 1, 30))
+    pitch = np.random.default_rng(1).integers(40, 80, 30)
+    one = make_notes(onset, onset + 0.1, pitch, [80] * 30)
+    two = make_notes(onset, onset + 0.2, pitch + 3, [50] * 30)
+    assert work_keys(PieceName("a"), "1", one) & work_keys(PieceName("b"), "2", two)
+    assert not work_keys(PieceName("a"), "1", one[:5]) & work_keys(PieceName("b"), "2", two[:5])
 
 
 def test_catalogue_numbers_are_no_mere_letters():

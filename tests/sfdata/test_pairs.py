@@ -26,7 +26,7 @@ def test_lookalikes_by_hand():
     # the same three notes twice, the second time with a note 80 ms late; then the pattern once more, exactly
     onset = np.array([1.0, 1.3, 1.6, 5.0, 5.3, 5.68, 9.0, 9.3, 9.6])
     notes = make_notes(onset, onset + 0.2, [60, 62, 64] * 3, [80] * 9)
-    assert [found.tolist() for found in lookalike_lists(notes, 0.675)] == [
+    assert [found.tolist() for found in lookalike_lists(notes, 0.675, 12.0)] == [
         [6], [7], [8], [], [], [], [0], [1], [2],
     ]  # fmt: skip
 

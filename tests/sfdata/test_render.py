@@ -101,6 +101,17 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, short_midi):
     assert np.array_equal(np.load(tmp_path / "a.npy"), render(voice, resolve_instrument("timgm6mb:2"), RATE))
 
 
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 96000])
+def test_pitch_and_time_at_other_rates(rate):
+    samples = render(make_notes([0.5], [1.5], [69], [100]), resolve_instrument("timgm6mb:16"), rate)
+    spectrum = np.abs(np.fft.rfft(samples[int(0.7 * rate) : int(1.3 * rate)]))
+    partial_hz = np.argmax(spectrum) * rate / (2 * (len(spectrum) - 1))
+    assert min(abs(partial_hz / 440 - n) for n in (0.5, 1, 2, 3, 4)) < 0.01
+    assert abs(int(np.argmax(np.abs(samples) > 1e-3)) / rate - 0.5) < 0.01
+    with pytest.raises(ValueError, match="does not take"):
+        render(make_notes([0.5], [1.5], [69], [100]), PIANO, 192000)
+
+
 def test_lengths():
     notes = make_notes([0.5], [1.0], [60], [80])
     settings = RenderSettings(tail_s=0.5)

@@ -108,7 +108,7 @@ def test_agrees_with_librosa_where_the_hop_is_whole():
         ({"scale": "bark"}, "log, mel, cqt"),
         ({"n_fft": 2047}, "even"),
         ({"sample_rate_hz": 8000}, "above half the sample rate"),
-        ({"frame_rate_hz": 20.1}, "divides the sample rate more evenly"),
+        ({"frame_rate_hz": 20.101}, "divides the sample rate more evenly"),
         ({"frame_rate_hz": 0.0}, "1 to 1000"),
         ({"gain": 0.0}, "above zero"),
     ],
@@ -116,3 +116,13 @@ def test_agrees_with_librosa_where_the_hop_is_whole():
 def test_bad_settings(settings, said):
     with pytest.raises(ValueError, match=said):
         SpectrogramSettings(**settings)
+
+
+def test_bins_between_the_lines_of_the_fft_are_refused():
+    with pytest.warns(UserWarning, match="Empty filters"), pytest.raises(ValueError, match="would always be zero"):
+        spectrogram(click(2000, 5), SpectrogramSettings(scale="mel", n_bins=400, n_fft=512))
+
+
+def test_decimal_frame_rates_are_taken_as_written():
+    assert exact_ratio(22050, 7.3) == (220500, 73)
+    assert frame_count(22050 * 10, SpectrogramSettings(frame_rate_hz=7.3)) == 73

@@ -1,5 +1,7 @@
 """The single steps, one after another, and that they end where the one-pass build does."""
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +13,10 @@ from sfdata.augment import AugmentSettings
 from sfdata.build import build
 from sfdata.folders import build_pairs
 from sfdata.manifest import entry_notes, notes_path, read_manifest
-from sfdata.midi import read_midi_notes, read_piece
-from sfdata.notes import is_monophonic, read_notes_csv
+from sfdata.midi import read_midi_notes, read_piece, write_midi
+from sfdata.notes import is_monophonic, make_notes, read_notes_csv
 from sfdata.recipe import InstrumentSettings
+from sfdata.render import read_audio
 from sfdata.stages import augment_folder, extract_folder, render_folder
 from sfdata.validate import validate
 
@@ -106,8 +109,8 @@ def test_folders_without_a_manifest(steps: Path, tmp_path: Path):
 def test_plain_midi_can_be_rendered_but_not_augmented(tmp_path: Path, short_midi):
     (tmp_path / "midi").mkdir()
     (tmp_path / "midi" / "piece.mid").write_bytes(short_midi[0].read_bytes())
-    result = augment_folder(tmp_path / "midi", tmp_path / "p", AugmentSettings(copies=1), 0)
-    assert result.written == 0 and "not monophonic" in result.skipped[0].reason
+    with pytest.raises(ValueError, match=r"none of 1 files could be used .*not monophonic"):
+        augment_folder(tmp_path / "midi", tmp_path / "p", AugmentSettings(copies=1), 0)
     assert render_folder(tmp_path / "midi", tmp_path / "a", "timgm6mb:0", audio_format="wav").written == 1
     assert (tmp_path / "a" / "piece.wav").is_file() and (tmp_path / "a" / "piece.notes.csv").is_file()
 
@@ -125,8 +128,41 @@ def test_bad_input(steps: Path, tmp_path: Path):
 
 
 def test_names_that_clash(tmp_path: Path, short_midi):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "same.mid").write_bytes(short_midi[folder == "b"].read_bytes())
-    assert extract_folder([tmp_path / "a", tmp_path / "b"], tmp_path / "voices").written == 2
-    assert sorted(file.name for file in (tmp_path / "voices").glob("*.mid")) == ["same-2.voice0.mid", "same.voice0.mid"]
+    for number, name in enumerate(["a/same", "b/same", "b/same-2", "c/Same"]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.mid").write_bytes(short_midi[number % 3].read_bytes())
+    assert extract_folder([tmp_path / "a", tmp_path / "b", tmp_path / "c"], tmp_path / "voices").written == 4
+    names = [file.name.casefold() for file in (tmp_path / "voices").glob("*.mid")]
+    assert len(set(names)) == 4
+    assert len({entry.file for entry in read_manifest(tmp_path / "voices", "midi")}) == 4
+
+
+def test_names_from_elsewhere(tmp_path: Path, short_midi):
+    """Names that are no UTF-8, hold a line separator, or no letter of ours go through every step."""
+    (tmp_path / "midi").mkdir()
+    for name in (b"caf\xe9.mid", "a\u2028b.mid".encode(), "音楽.mid".encode()):
+        (tmp_path / "midi" / os.fsdecode(name)).write_bytes(short_midi[0].read_bytes())
+    assert extract_folder([tmp_path / "midi"], tmp_path / "voices").written == 3
+    assert augment_folder(tmp_path / "voices", tmp_path / "p", AugmentSettings(), 0).written == 3
+    assert render_folder(tmp_path / "p", tmp_path / "audio", "timgm6mb:0").written == 3
+
+
+def test_polyphonic_midi_is_labelled_as_it_sounds(tmp_path: Path):
+    """A key struck again before it was lifted: the note-off in between is the first note's."""
+    (tmp_path / "midi").mkdir()
+    write_midi(tmp_path / "midi" / "x.mid", make_notes([0.5, 1.0], [1.5, 2.0], [60, 60], [80, 80]))
+    render_folder(tmp_path / "midi", tmp_path / "audio", "timgm6mb:16")  # an organ sounds until it is switched off
+    notes = read_notes_csv(tmp_path / "audio" / "x.notes.csv")
+    assert np.allclose(notes["offset_s"], [1.0, 2.0], atol=0.003)
+    sound = np.abs(read_audio(tmp_path / "audio" / "x.flac", 22050))
+    assert sound[int(1.8 * 22050) : int(1.95 * 22050)].max() > 0.3 * sound.max()
+
+
+def test_damaged_sound_is_skipped(steps: Path, tmp_path: Path):
+    for side in ("references", "snippets"):
+        shutil.copytree(steps / side, tmp_path / side)
+    flac = sorted((tmp_path / "snippets").glob("*.flac"))
+    flac[0].write_bytes(b"garbage")
+    flac[1].write_bytes(flac[1].read_bytes()[:5000])
+    result = build_pairs(tmp_path / "references", tmp_path / "snippets", tmp_path / "s.zarr", workers=1)
+    assert result.pieces == 1 and len(result.skipped) == 2

@@ -40,7 +40,7 @@ def write_synthetic_store(path: Path, splits: tuple[str, ...], notes: int = 40, 
 
     for i in range(2):
         add("instruments", name=f"tones:{i}", preset="tones", file="tones.sf2", sha256="0" * 64)
-        add("instruments", bank=0, program=i, licence="MIT")
+        add("instruments", bank=0, program=i, licence="MIT", split="all")
     blocks, first_frame = [], 0
     for piece, split in enumerate(splits):
         add("pieces", title=f"Piece {piece}", composer=f"Composer {piece}", source_id=str(piece), file=f"{piece}.mid")
