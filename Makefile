@@ -29,7 +29,7 @@ demo: $(INSTALLED)  ## build a store from real MIDI, train on it, evaluate, writ
 	$(BIN)/sfdata build pipelines/demo.toml -o $(DEMO)/store.zarr
 	$(BIN)/sfdata validate $(DEMO)/store.zarr
 	$(BIN)/sfmodel train $(DEMO)/store.zarr --model reduced -o $(DEMO)/run \
-	  --epochs 9 --batch-size 128 --learning-rate 0.005 --schedule cosine --no-dropout
+	  --epochs 11 --batch-size 128 --learning-rate 0.005 --schedule cosine --no-dropout
 	$(BIN)/sfmodel evaluate $(DEMO)/run $(DEMO)/store.zarr
 	$(BIN)/sfmodel evaluate matched-filter $(DEMO)/store.zarr
 	$(BIN)/sfmodel report $(DEMO)/run -o $(DEMO)/report

@@ -1,5 +1,7 @@
 """Memory that training needs, estimated before anything large is allocated."""
 
+import ctypes
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ from sfmodel.devices import available_bytes
 from sfmodel.networks import DualStack, NetworkSettings, count_parameters
 
 MIB = 2**20
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,17 @@ def check_memory(settings: NetworkSettings, batch_size: int, precision: torch.dt
         f"{(needed.weights + needed.activations) / MIB:.0f} MiB ({needed.weights / MIB:.0f} for weights and "
         f"optimiser), {free / MIB:.0f} MiB are free; {remedy}"
     )
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep large blocks that were freed, in place of giving them back to the system at once.
+
+    Every step frees and asks for the same activations; having the kernel clear them anew each time took a fifth of the
+    time of training on a processor. Concerns this process from now on, on Linux with glibc; elsewhere nothing happens.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 32 * MIB)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

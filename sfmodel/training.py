@@ -35,7 +35,7 @@ from sfmodel.checkpoint import (
 )
 from sfmodel.devices import available_bytes, choose_device, choose_precision
 from sfmodel.learner import Learner
-from sfmodel.memory import check_memory
+from sfmodel.memory import check_memory, keep_freed_memory
 from sfmodel.networks import parameter_count
 from sfmodel.progress import Interruption, Progress, Row, load_state, open_tensorboard, save_state, write_log
 from sfmodel.settings import SCHEDULES, TrainingSettings
@@ -93,6 +93,7 @@ def train(
     settings, run_dir = settings or TrainingSettings(), Path(run_dir)
     store = open_store(store_path)
     device = choose_device(settings.device)
+    keep_freed_memory()
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), Interruption() as interruption:  # leave the caller's generators alone
         try:
