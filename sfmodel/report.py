@@ -176,8 +176,8 @@ def draw_pictures(run_dir: Path, store: Store, evaluations: Evaluations) -> tupl
         drawn = {"curves": figures.training_curves(log, store.reference_frames), **drawn}
         captions["curves"] = (
             "Loss and hit rates after every epoch. Training figures are taken while the weights change, and with "
-            "dropout where there is any, so they may lie below those of validation. Corresponds to the paper's Figs. 2, 3 "
-            "and 6."
+            "dropout where there is any, so they may lie below those of validation. Corresponds to the paper's "
+            "Figs. 2, 3 and 6."
         )
     network, *others = main.values()
     for number, choice in enumerate(choose_examples(network, others[0]), start=1):
