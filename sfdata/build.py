@@ -11,7 +11,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def build(
     ValueError
         If the target exists, no file could be used, or an interrupted build of something else lies there.
     """
-    began = time.monotonic()
+    began, named = time.monotonic(), str(output)
     output = Path(output).absolute()  # workers may have another working directory
     sources = _sources(recipe, [Path(path).absolute() for path in midi])
     references = [resolve_instrument(name) for name in recipe.instruments.references]
@@ -105,7 +105,8 @@ def build(
         results = [planned[index] for index in range(len(sources))]
         plans = [plan for plan in results if isinstance(plan, PiecePlan)]
         skipped = [plan for plan in results if isinstance(plan, Skipped)]
-        return write_store(recipe, attrs, plans, skipped, output, crew, began, progress)
+        result = write_store(recipe, attrs, plans, skipped, output, crew, began, progress)
+    return replace(result, store=named)
 
 
 def check_target(output: Path, overwrite: bool) -> None:

@@ -61,7 +61,7 @@ def build_pairs(
     ValueError
         If the target exists or nothing could be paired.
     """
-    began = time.monotonic()
+    began, named = time.monotonic(), str(output)
     recipe, output = recipe or Recipe(), Path(output).absolute()
     sides = {"reference": Path(references).absolute(), "snippet": Path(snippets).absolute()}
     skipped: list[Skipped] = []
@@ -86,7 +86,8 @@ def build_pairs(
     spectrogram(np.zeros(1, dtype=np.float32), recipe.spectrogram)  # refuses settings before any work is done
     with only_builder(output), Workers(workers) as crew:
         check_target(output, overwrite)
-        return write_store(recipe, attrs, _merged(plans), skipped, output, crew, began, progress)
+        result = write_store(recipe, attrs, _merged(plans), skipped, output, crew, began, progress)
+    return replace(result, store=named)
 
 
 def _plan(sides: dict[str, Path], both: dict[str, list[Entry]], recipe: Recipe, facts: dict[str, str]) -> PiecePlan:

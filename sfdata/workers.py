@@ -60,7 +60,7 @@ class Workers:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None would still take port 8787
             silence_logs=logging.CRITICAL,
         )
         self._client = Client(self._cluster, set_as_default=False)

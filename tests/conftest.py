@@ -13,7 +13,7 @@ from sfdata.splits import SplitSettings
 from sfdata.store import StoreSettings
 
 SHORT_PIECES = ("Bach_Prelude_and_Fugue_in_A-flat*", "Bach_Prelude_and_Fugue_in_F-sharp*", "Scarlatti*K9_*")
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")

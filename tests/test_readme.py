@@ -1,0 +1,48 @@
+"""The README's commands are commands that there are, and its Python runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+import sfdata.cli
+import sfmodel.cli
+from sfdata import PairReader, open_store
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+GROUPS = {"sfdata": sfdata.cli.main, "sfmodel": sfmodel.cli.main}
+
+
+def command_lines() -> list[list[str]]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and line[0] in GROUPS]
+
+
+def test_there_are_commands_in_the_readme():
+    assert {line[0] for line in command_lines()} == set(GROUPS)
+
+
+@pytest.mark.parametrize("line", command_lines(), ids=" ".join)
+def test_every_command_parses(line: list[str]):
+    group, name, arguments = GROUPS[line[0]], line[1], line[2:]
+    assert name in group.commands
+    context = group.commands[name].make_context(name, arguments, parent=click.Context(group))
+    assert context.params
+
+
+def test_the_make_targets_are_there():
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    assert set(re.findall(r"make ([a-z]+)", README)) <= targets
+
+
+def test_the_python_runs(built_store: Path, monkeypatch: pytest.MonkeyPatch):
+    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert "PairReader" in block and "open_store" in block
+    code = block.replace('"store.zarr"', repr(str(built_store)))
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert PairReader(open_store(built_store), "test").batch(slice(0, 64)).reference.shape == (64, 240, 88)
