@@ -32,8 +32,11 @@ class InputError(click.ClickException):
 class PipelineGroup(click.Group):
     """A group that lists its commands in the order of the pipeline and turns input errors into one line.
 
-    ``extras`` names packages that an extra of the distribution installs, and that extra.
+    ``extras`` names packages that an extra of the distribution installs, and that extra; ``interrupted`` is what
+    Ctrl-C says.
     """
+
+    interrupted = "interrupted"
 
     extras: ClassVar[dict[str, str]] = {"torch": "model", "safetensors": "model", "psutil": "model"}
 
@@ -53,7 +56,7 @@ class PipelineGroup(click.Group):
         except BrokenPipeError:
             raise
         except KeyboardInterrupt:
-            click.echo("interrupted; what is done is kept, the same command goes on from there", err=True)
+            click.echo(self.interrupted, err=True)
             raise SystemExit(130) from None
         except (ValueError, OSError, ImportError) as error:
             raise InputError(str(error)) from error

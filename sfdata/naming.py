@@ -15,8 +15,9 @@ import numpy as np
 from sfdata.notes import NoteArray
 
 _ID = r"[A-Za-z0-9_-]{11}"
+_MIXED_CASE = r"(?=[a-z0-9_-]*[A-Z])(?=[A-Z0-9_-]*[a-z])"  # tells an id from eleven letters of a title
 _EVALUATION = re.compile(
-    rf"(?P<surname>[^_,]+)_(?P<title>.+?)_(?P<id>{_ID})(?P<part>(?:_(?:a|b|cut|midi|part\d+|mov_\d+|no_\d+))*)"
+    rf"(?P<surname>[^_,]+)_(?P<title>.+?)_(?P<id>{_MIXED_CASE}{_ID})(?P<part>(?:_(?:a|b|cut|midi|part\d+|mov_\d+|no_\d+))*)"
 )
 _CATALOGUE = re.compile(
     r"(?<![^\W\d_])(opp|opus|op|bwv|hwv|woo|kv|k|d|s|l|rv|wq|hob)[. _]*(?:posth[. _]*)?"

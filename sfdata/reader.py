@@ -45,7 +45,7 @@ class PairReader:
     Raises
     ------
     ValueError
-        If the split holds no pairs, or needs more than `max_bytes`.
+        If the split holds no pairs, needs more than `max_bytes`, or what it needs of the store is damaged.
     """
 
     def __init__(self, store: Store, split: str = "train", max_bytes: int | None = None) -> None:

@@ -207,10 +207,30 @@ class Store:
     def __repr__(self) -> str:
         return f"<Store {self.path}: {len(self.pairs['note'])} pairs, {len(self.renditions['gain'])} renditions>"
 
-    def table(self, name: str) -> Table:
-        """Read one table of :data:`TABLES` into memory: column name to array."""
-        columns = {column: self.group[f"{name}/{column}"] for column in TABLES[name]}
-        return {column: np.asarray(array[:]) for column, array in columns.items() if isinstance(array, zarr.Array)}
+    def table(self, name: str, verify: bool = True) -> Table:
+        """Read one table of :data:`TABLES` into memory: column name to array.
+
+        Raises
+        ------
+        ValueError
+            If a column cannot be read, or (with `verify`) differs from its checksum.
+        """
+        columns: Table = {}
+        for column in TABLES[name]:
+            columns[column] = self._read(self.group[f"{name}/{column}"], slice(None), f"column {name}/{column}")
+            recorded = self.attrs.get("checksums", {}).get(f"{name}/{column}")
+            if verify and array_sha256(columns[column]) != recorded:
+                raise self._damaged(f"column {name}/{column} differs from its recorded sha256")
+        return columns
+
+    def _read(self, array: Any, part: slice, what: str) -> NDArray[Any]:
+        try:
+            return np.asarray(array[part])
+        except Exception as error:  # damaged chunks raise whatever their codec does
+            raise self._damaged(f"{what} cannot be read ({type(error).__name__})") from error
+
+    def _damaged(self, what: str) -> ValueError:
+        return ValueError(f"{self.path}: {what}; the store is damaged: see 'sfdata validate {self.path}'")
 
     @cached_property
     def pieces(self) -> Table:
@@ -272,9 +292,21 @@ class Store:
         return np.asarray(self.performances["piece"][performance], dtype=np.int32)
 
     def rendition_frames(self, rendition: int) -> NDArray[np.floating]:
-        """Spectrogram of one rendition, shape (frames, bins), as stored."""
+        """Spectrogram of one rendition, shape (frames, bins), as stored.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be read, differs from its checksum, or holds values that are no finite numbers.
+        """
         first = int(self.renditions["first_frame"][rendition])
-        return np.asarray(self.frames[first : first + int(self.renditions["frame_count"][rendition])])
+        part = slice(first, first + int(self.renditions["frame_count"][rendition]))
+        frames = self._read(self.frames, part, f"the spectrogram of rendition {rendition}")
+        if array_sha256(frames) != self.renditions["sha256"][rendition]:
+            raise self._damaged(f"the spectrogram of rendition {rendition} differs from its recorded sha256")
+        if not np.isfinite(frames).all():
+            raise self._damaged(f"the spectrogram of rendition {rendition} holds values that are no finite numbers")
+        return frames
 
     def performance_notes(self, performance: int) -> Table:
         """Notes of one performance: column name to array."""

@@ -10,13 +10,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_OWN = {"fingerprint", "store", "done"}
+_OWN = {"fingerprint", "store", "done", "old"}
 
 
 @contextmanager
@@ -77,7 +76,7 @@ class WorkInProgress:
         self.store = self.folder / "store"
         fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         marker = self.folder / "fingerprint"
-        if marker.is_file():
+        if marker.is_file() and self.store.is_dir():
             if marker.read_text() != fingerprint:
                 raise ValueError(
                     f"{self.folder} holds an interrupted build of other sources, sounds, settings or software "
@@ -90,7 +89,7 @@ class WorkInProgress:
                 raise ValueError(
                     f"{self.folder} is in the way and holds {foreign[0]!r}, which is no build; move it away"
                 )
-            shutil.rmtree(self.folder)  # interrupted before anything was noted
+            shutil.rmtree(self.folder)  # interrupted before anything was noted, or after the store got its name
         (self.folder / "done").mkdir(parents=True)
         create(self.store)
         write_text(marker, fingerprint)
@@ -103,13 +102,8 @@ class WorkInProgress:
     def finish(self) -> None:
         """Give the store its name, in place of one that is there, and remove the folder."""
         if self.output.exists():
-            # A fresh folder beside the target, so that nothing that happens to be there is touched.
-            old = Path(tempfile.mkdtemp(prefix=f".{self.output.name}.", dir=self.output.parent))
-            os.replace(self.output, old / "store")
-            os.replace(self.store, self.output)
-            shutil.rmtree(old)
-        else:
-            os.replace(self.store, self.output)
+            os.replace(self.output, self.folder / "old")
+        os.replace(self.store, self.output)
         shutil.rmtree(self.folder)
 
 

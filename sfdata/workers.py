@@ -49,7 +49,10 @@ class Workers:
         from distributed import Client, LocalCluster
 
         if self.scheduler:
+            from distributed.comm import get_address_host_port
+
             try:
+                get_address_host_port(self.scheduler)  # Client waits long, and noisily, for an address that is none
                 self._client = Client(self.scheduler, timeout="10s", set_as_default=False)
             except (OSError, ValueError) as error:
                 raise ValueError(f"no Dask scheduler answers at {self.scheduler}: {error}") from None

@@ -118,7 +118,10 @@ class NetworkSettings:
 
 def _reduced(reference_frames: int, snippet_frames: int, bins: int) -> NetworkSettings:
     return NetworkSettings(
-        "reduced", reference_frames, snippet_frames, bins, ((1,),), 0, (1024,), pool_dropout=0.0, head_dropout=0.15
+        *("reduced", reference_frames, snippet_frames, bins, ((1,),), 0, (1024,)),
+        pool_dropout=0.0,
+        stack_dropout=0.0,
+        head_dropout=0.15,
     )
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sfdata.reader import Batch, PairReader
-from sfdata.store import Store, array_sha256
 from sfdata.windows import nearest_frame, soft_target_buckets
 
 IntArray = NDArray[np.int64]
@@ -107,46 +106,3 @@ def device_batches(
             batch = pending.result()
             pending = executor.submit(cut, i + 1) if i + 1 < len(parts) else None
             yield batch.to(device)
-
-
-def check_tables(store: Store) -> None:
-    """Compare the tables that say where references, snippets and targets lie with the store's checksums.
-
-    Raises
-    ------
-    ValueError
-        If a column differs, or has no checksum.
-    """
-    checksums = store.attrs.get("checksums", {})
-    for name, table in (("pairs", store.pairs), ("renditions", store.renditions)):
-        for column, values in table.items():
-            if array_sha256(values) != checksums.get(f"{name}/{column}"):
-                raise ValueError(
-                    f"{store.path}: column '{name}/{column}' does not match its checksum, the store is damaged; "
-                    f"see 'sfdata validate {store.path}', and build it again"
-                )
-
-
-def checked_reader(store: Store, split: str, max_bytes: int) -> PairReader:
-    """Read a split into memory and compare every spectrogram with its checksum.
-
-    Raises
-    ------
-    ValueError
-        If the split holds no pairs or needs more than `max_bytes`, or a spectrogram is damaged.
-    """
-    reader = PairReader(store, split, max_bytes=max_bytes)
-    # The reader holds the renditions its pairs use, in the table's order, back to back.
-    pairs = store.pairs
-    used = np.union1d(pairs["reference_rendition"][reader.rows], pairs["snippet_rendition"][reader.rows])
-    end = np.cumsum(store.renditions["frame_count"][used])
-    for rendition, first, last in zip(used, np.append(0, end), end, strict=False):
-        frames = reader.frames[first:last]
-        if array_sha256(frames) != store.renditions["sha256"][rendition]:
-            raise ValueError(
-                f"{store.path}: the spectrogram of rendition {rendition} does not match its checksum, the store is "
-                f"damaged; see 'sfdata validate {store.path}', and build it again"
-            )
-        if not np.isfinite(frames).all():
-            raise ValueError(f"{store.path}: the spectrogram of rendition {rendition} holds values that are not finite")
-    return reader

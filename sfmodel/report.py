@@ -164,7 +164,8 @@ def draw_pictures(run_dir: Path, store: Store, evaluations: Evaluations) -> tupl
         "matched filter, which learns nothing: plain, and at five tempi.",
         "errors": f"Share of the {of_split} whose error is no larger than the value below. Higher and further left is "
         "better. Frames are "
-        f"{1000 / evaluations.reader.frame_rate_hz:.3g} ms apart, so half of that is unavoidable.",
+        f"{1000 / evaluations.reader.frame_rate_hz:.3g} ms apart, so even the nearest one is up to half of that away, "
+        "and a quarter in the mean.",
         "distances": f"Distance between prediction and truth for {of_split}, in the order of the pieces; below zero is "
         "too early. Corresponds to the paper's Figs. 4 and 7.",
         "distance-distribution": f"How the distances of the {of_split} are distributed: left all of them, in half "
@@ -256,6 +257,11 @@ def lead_text(store: Store, evaluations: Evaluations) -> str:
     return (
         f"On {pairs} from {pieces} of {store.path.name}, the {evaluations.network.description} finds the nearest frame "
         f"in {share(network)}. The matched filter, which learns nothing, finds it in {share(matched_filter)}."
+        + (
+            ""
+            if evaluations.split == "test"
+            else " The store holds no test pairs: these had a part in training the network."
+        )
     )
 
 

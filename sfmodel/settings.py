@@ -84,6 +84,8 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise ValueError(f"training: {name} {value}; expected at least {low}")
+        if self.seed >= 2**63:
+            raise ValueError(f"training: seed {self.seed}; expected less than 2**63")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"training: schedule {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
         if not (0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf and 0 < self.plateau_factor < 1):

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from sfdata.reader import PairReader
 from sfdata.store import Store, open_store
-from sfmodel.batches import check_tables, checked_reader, device_batches, split_order
+from sfmodel.batches import device_batches, split_order
 from sfmodel.checkpoint import (
     CONFIG_FILE,
     LOG_FILE,
@@ -114,13 +115,13 @@ class Run:
         self.run_dir, self.settings, self.device, self.log = run_dir, settings, device, log
         self.network_settings = settings.network_settings(store)
         self.precision = choose_precision(settings.precision, device)
-        check_memory(self.network_settings, settings.batch_size, self.precision, device)
-        check_tables(store)
+        largest = min(settings.batch_size, max(1, len(store.pair_rows("train"))))
+        check_memory(self.network_settings, largest, self.precision, device)
         free = available_bytes(torch.device("cpu"))
-        self.train_reader = checked_reader(store, "train", free)
+        self.train_reader = PairReader(store, "train", max_bytes=free)
         left = free - self.train_reader.frames.nbytes
         held_out = len(store.pair_rows("validation"))
-        self.validation_reader = checked_reader(store, "validation", left) if held_out else None
+        self.validation_reader = PairReader(store, "validation", max_bytes=left) if held_out else None
         if self.network_settings.head_normalised and min(len(self.train_reader), settings.batch_size) < 2:
             raise ValueError(
                 f"batch norm after the concatenation needs batches of two pairs; batch_size is {settings.batch_size}, "
@@ -141,6 +142,8 @@ class Run:
         }
         if self.run_dir.exists() and not self.run_dir.is_dir():
             raise ValueError(f"{self.run_dir} is a file; expected a folder for the run, or a name that is free")
+        if (self.run_dir / "zarr.json").exists():
+            raise ValueError(f"{self.run_dir} is a store; take another folder for the run")
         self.run_dir.mkdir(parents=True, exist_ok=True)
         if (self.run_dir / CONFIG_FILE).exists() and not overwrite:
             if not resume:

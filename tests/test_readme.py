@@ -17,7 +17,7 @@ GROUPS = {"sfdata": sfdata.cli.main, "sfmodel": sfmodel.cli.main}
 
 def command_lines() -> list[list[str]]:
     blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
-    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.replace("\\\n", "").splitlines()]
     return [line for line in lines if line and line[0] in GROUPS]
 
 

@@ -221,6 +221,34 @@ def test_overwriting(tmp_path: Path, small_recipe, short_midi):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.zarr"]
 
 
+@pytest.mark.parametrize("stop_after", [0, 1])
+def test_a_build_that_ends_while_the_store_gets_its_name(
+    tmp_path: Path, small_recipe, short_midi, stop_after, monkeypatch
+):
+    """Stopped between the renames, or after them: the next build finds a way, and nothing is left over."""
+    target = tmp_path / "f.zarr"
+    build(small_recipe, target, short_midi[:1], workers=1)
+    calls = []
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def replace_then_die(source: Path, destination: Path) -> None:
+        os.rename(source, destination)
+        if Path(destination).name in ("old", "f.zarr"):
+            calls.append(destination)
+            if len(calls) > stop_after:
+                die()
+
+    monkeypatch.setattr("sfdata.wip.os.replace", replace_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        build(small_recipe, target, short_midi[:2], workers=1, overwrite=True)
+    monkeypatch.undo()
+    build(small_recipe, target, short_midi[:2], workers=1, overwrite=True)
+    assert len(open_store(target).pieces["title"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["f.zarr"]
+
+
 def test_no_sources():
     with pytest.raises(ValueError, match="names no sources"):
         build(Recipe(), "x.zarr", workers=1)

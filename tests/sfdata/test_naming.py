@@ -64,3 +64,8 @@ def test_catalogue_numbers_are_no_mere_letters():
     keys = work_keys(PieceName("Sonata in D 3", "A B"), "1") | work_keys(PieceName("Scherzo 2", "A B"), "1")
     assert "catalogue:b:o2" not in keys
     assert not any(key.startswith("catalogue:b:d2") for key in keys)
+
+
+def test_eleven_letters_of_a_title_are_no_id():
+    assert parse_name("Mozart_Sonata_K331_recording_1").source_id == ""
+    assert parse_name("Mozart_K331_allegro_con").source_id == ""

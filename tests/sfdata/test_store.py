@@ -141,7 +141,7 @@ def test_damaged_frames_are_found(copy: Path):
     data[len(data) // 2] ^= 0xFF
     shard.write_bytes(data)
     found = problems(copy)
-    assert set(found) & {"checksum", "reading"}
+    assert "the store is damaged" in found["frames"]
 
 
 def test_frames_that_are_no_numbers_are_found(copy: Path):
@@ -149,8 +149,9 @@ def test_frames_that_are_no_numbers_are_found(copy: Path):
 
     group = zarr.open_group(copy, mode="r+")
     group["frames"][5, 5] = np.nan
-    sums = open_store(copy).renditions["sha256"].copy()
-    sums[0] = array_sha256(open_store(copy).rendition_frames(0))
+    store = open_store(copy)
+    sums = store.renditions["sha256"].copy()
+    sums[0] = array_sha256(np.asarray(store.frames[: int(store.renditions["frame_count"][0])]))
     assert "no finite numbers" in change(copy, "renditions/sha256", sums)["frames"]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from click.testing import CliRunner
 
 from sfdata.reader import PairReader
@@ -43,6 +45,19 @@ def test_baselines_find_tones_of_another_instrument(small_store, name):
     assert result.metrics["pairs"] == 80 and result.metrics["pieces"] == 2
     assert result.metrics["bucket1"] > 0.95
     assert set(RATES) < set(result.metrics) and result.metrics["ci95"]["bucket1"][1] <= 1
+
+
+def test_damaged_stores_give_no_figures(small_store, tmp_path):
+    """Neither damage that the codec notices nor damage that it does not."""
+    copy = Path(shutil.copytree(small_store, tmp_path / "damaged.zarr"))
+    frames = zarr.open_group(copy, mode="r+")["frames"]
+    for rendition in open_store(copy).renditions["first_frame"]:
+        frames[int(rendition)] = frames[int(rendition)] + 1
+    with pytest.raises(ValueError, match="differs from its recorded sha256; the store is damaged"):
+        evaluate("matched-filter", copy)
+    (copy / "pairs" / "target_frame" / "c" / "0").write_bytes(b"no zstd")
+    with pytest.raises(ValueError, match=r"pairs/target_frame cannot be read .*damaged"):
+        evaluate("matched-filter", copy)
 
 
 def test_every_method_gets_the_same_items(small_store, small_run):

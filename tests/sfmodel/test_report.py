@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from sfdata.store import array_sha256
 from sfmodel.cli import main
 from sfmodel.evaluation import EvaluationResult, evaluate
 from sfmodel.examples import choose_examples
@@ -36,6 +37,7 @@ def nasty_store(small_store: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     titles = group["pieces/title"][:]
     titles[-2:] = NASTY
     group["pieces/title"][:] = titles
+    group.attrs["checksums"] = dict(group.attrs["checksums"]) | {"pieces/title": array_sha256(titles)}
     return path
 
 
