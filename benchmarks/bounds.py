@@ -19,7 +19,7 @@ import scipy.fft
 
 from sfdata.fluidsynth import library_version
 from sfdata.midi import read_piece
-from sfdata.notes import NoteArray, event_grid_samples, make_notes
+from sfdata.notes import NoteArray, event_grid_samples
 from sfdata.render import BLOCK_SAMPLES, RenderSettings, render, synth_host
 from sfdata.shipped_files import shipped_file
 from sfdata.soundfonts import resolve_instrument
@@ -108,17 +108,6 @@ def main() -> None:
                 "sfdata.render": lambda: [render(v, instrument, RATE) for v in voices],
             },
             repetitions,
-        ),
-    )
-    single = make_notes([0.0], [0.01], [60], [80])
-    show(
-        "a fresh synth for a rendition, in units of one second of synthesis",
-        measure(
-            {
-                "one second of sound": lambda: render(single, instrument, RATE, RenderSettings(tail_s=1.0)),
-                "the same with no sound at all": lambda: render(single, instrument, RATE, RenderSettings(tail_s=0.0)),
-            },
-            repetitions * 10,
         ),
     )
     frames = sum(frame_count(len(sound), settings) for sound in sounds)

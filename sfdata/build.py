@@ -24,10 +24,11 @@ from sfdata.midi import find_midi
 from sfdata.plan import PiecePlan, Skipped, try_plan_piece
 from sfdata.recipe import Recipe, SourceSettings
 from sfdata.render import preset_name, read_audio, render
+from sfdata.schema import array_sha256
 from sfdata.soundfonts import Instrument, file_sha256, resolve_instrument
 from sfdata.spectrogram import spectrogram
 from sfdata.splits import assign_splits, group_works
-from sfdata.store import array_sha256, create_frames, open_store, settings_attrs, write_tables
+from sfdata.store import create_frames, open_store, settings_attrs, write_tables
 from sfdata.tables import Rendered, assemble_tables, first_frames, instruments_of, licences_of
 from sfdata.wip import WorkInProgress, note_done, only_builder
 from sfdata.workers import Workers

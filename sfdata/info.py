@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from sfdata.store import SPLITS, open_store
+from sfdata.schema import SPLITS
+from sfdata.store import open_store
 
 
 def info(path: str | Path) -> dict[str, Any]:

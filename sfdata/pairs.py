@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from sfdata.notes import NoteArray
 from sfdata.plan import PiecePlan
-from sfdata.store import Table
+from sfdata.schema import Table
 from sfdata.windows import WindowSettings, reference_start_grid
 
 LOOKALIKE_TOLERANCE_S = 0.05

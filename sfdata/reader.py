@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.store import SPLITS, Store
+from sfdata.schema import SPLITS
+from sfdata.store import Store
 from sfdata.windows import cut_windows, draw_reference_starts, nearest_frame
 
 

@@ -10,11 +10,12 @@ from typing import Any, TypeVar, get_args, get_origin
 from sfdata.augment import AugmentSettings
 from sfdata.midi import MidiSettings
 from sfdata.render import RenderSettings
+from sfdata.schema import SPLITS
 from sfdata.shipped_files import shipped_file
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.splits import SplitSettings
-from sfdata.store import SPLITS, StoreSettings
+from sfdata.store import StoreSettings
 from sfdata.voices import VoiceSettings
 from sfdata.windows import WindowSettings
 

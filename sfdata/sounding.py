@@ -5,8 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sfdata.schema import Table
 from sfdata.spectrogram import SpectrogramSettings, spectrogram
-from sfdata.store import Table
 from sfdata.windows import nearest_frame
 
 REACH_FRAMES = 3  # how far around a label a rise is looked for

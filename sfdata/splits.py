@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfdata.store import SPLITS
+from sfdata.schema import SPLITS
 
 
 @dataclass(frozen=True)

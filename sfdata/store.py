@@ -3,11 +3,9 @@
 Format ``sfdata-pairs``, version 1. ``frames`` (frames, bins) holds the spectrograms of all renditions on one time
 axis; ``renditions/first_frame`` and ``frame_count`` say where each lies (between renditions of different writers
 there may be empty frames, so that no two writers ever touch one shard). The tables are groups of equally long
-one-dimensional arrays, declared in :data:`TABLES`; references between tables are row numbers.
+one-dimensional arrays, declared in :data:`sfdata.schema.TABLES`; references between tables are row numbers.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,78 +17,9 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
+from sfdata.schema import FORMAT, FORMAT_VERSION, SPLITS, TABLES, Table, array_sha256
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.windows import WindowSettings
-
-FORMAT = "sfdata-pairs"
-FORMAT_VERSION = 1
-SPLITS = ("train", "validation", "test")
-
-Table = dict[str, NDArray[Any]]
-
-TABLES: dict[str, dict[str, tuple[str, str]]] = {
-    "pieces": {
-        "title": ("str", "title as the file's name tells it"),
-        "composer": ("str", "composer, empty where unknown"),
-        "source_id": ("str", "the source's own id (GiantMIDI-Piano: the YouTube id), empty where unknown"),
-        "file": ("str", "file name of the source"),
-        "sha256": ("str", "of the source file"),
-        "licence": ("str", "SPDX identifier or free text, empty where unknown"),
-        "attribution": ("str", "whom to credit"),
-        "split": ("str", "train, validation or test"),
-        "work": ("str", "pieces of one work share this key and hence a split"),
-        "cut_s": ("float64", "leading silence cut off: time in the source = time here + cut_s"),
-    },
-    "instruments": {
-        "name": ("str", "soundfont:program"),
-        "preset": ("str", "the preset's name inside the soundfont"),
-        "file": ("str", "file name of the soundfont"),
-        "sha256": ("str", "of the soundfont"),
-        "bank": ("int32", "MIDI bank"),
-        "program": ("int32", "MIDI program, from 0"),
-        "licence": ("str", "of the soundfont, empty where unknown"),
-        "split": ("str", "the split it is kept to, or all"),
-    },
-    "performances": {
-        "piece": ("int32", "row of pieces"),
-        "voice": ("int32", "number of the voice within its piece"),
-        "method": ("str", "how the voice was extracted"),
-        "role": ("str", "score or variant"),
-        "copy": ("int32", "number of the variant, 0 for the score"),
-        "first_note": ("int64", "row of notes"),
-        "note_count": ("int32", "rows of notes"),
-        "augmentation": ("str", "what was drawn, as JSON; {} for the score"),
-    },
-    "notes": {
-        "onset_s": ("float64", "in the performance as rendered"),
-        "offset_s": ("float64", "in the performance as rendered"),
-        "pitch": ("uint8", "MIDI pitch as sounding"),
-        "velocity": ("uint8", "MIDI velocity"),
-        "source": ("int32", "number of the voice's note it came from, -1 for an added one"),
-        "piece_note": ("int32", "number of the piece's note that one came from, -1 for an added one"),
-    },
-    "renditions": {
-        "first_frame": ("int64", "row of frames"),
-        "frame_count": ("int64", "rows of frames"),
-        "performance": ("int32", "row of performances"),
-        "instrument": ("int32", "row of instruments"),
-        "duration_s": ("float64", "of the sound"),
-        "gain": ("float32", "linear factor applied to the sound"),
-        "room": ("str", "room applied to the sound, empty for none"),
-        "sha256": ("str", "of the rendition's frames as stored, C order"),
-    },
-    "pairs": {
-        "reference_rendition": ("int32", "row of renditions"),
-        "reference_start_frame": ("int64", "start of the reference, relative to its rendition"),
-        "snippet_rendition": ("int32", "row of renditions"),
-        "snippet_centre_s": ("float64", "the snippet's onset, in its rendition"),
-        "target_frame": ("float64", "the onset's position in the reference, in frames"),
-        "target_s": ("float64", "the onset's position in the reference, in seconds"),
-        "note": ("int64", "row of notes: the snippet's onset"),
-        "split": ("uint8", "0 train, 1 validation, 2 test"),
-        "lookalikes": ("int16", "other passages in the same reference with the same notes"),
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -115,13 +44,6 @@ class StoreSettings:
             raise ValueError(
                 f"store: shard_frames {self.shard_frames} is no multiple of chunk_frames {self.chunk_frames}"
             )
-
-
-def array_sha256(values: NDArray[Any]) -> str:
-    """SHA-256 of an array's content: raw bytes in C order, or UTF-8 lines for strings."""
-    if values.dtype.kind in "OUT":
-        return hashlib.sha256("\n".join(json.dumps(str(value)) for value in values).encode()).hexdigest()
-    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
 def create_frames(path: Path, frames: int, bins: int, settings: StoreSettings) -> None:
@@ -152,7 +74,7 @@ def write_tables(path: Path, tables: dict[str, Table], attrs: dict[str, Any]) ->
     Raises
     ------
     ValueError
-        If tables or columns don't agree with :data:`TABLES`.
+        If tables or columns don't agree with :data:`sfdata.schema.TABLES`.
     """
     group = zarr.open_group(path, mode="r+")
     if set(tables) != set(TABLES):
@@ -208,7 +130,7 @@ class Store:
         return f"<Store {self.path}: {len(self.pairs['note'])} pairs, {len(self.renditions['gain'])} renditions>"
 
     def table(self, name: str, verify: bool = True) -> Table:
-        """Read one table of :data:`TABLES` into memory: column name to array.
+        """Read one table of :data:`sfdata.schema.TABLES` into memory: column name to array.
 
         Raises
         ------

@@ -9,8 +9,8 @@ import numpy as np
 
 from sfdata.pairs import piece_pairs
 from sfdata.plan import PiecePlan
+from sfdata.schema import SPLITS, TABLES, Table
 from sfdata.soundfonts import Instrument
-from sfdata.store import SPLITS, TABLES, Table
 from sfdata.windows import WindowSettings
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from sfdata.naming import PieceName, work_keys
 from sfdata.notes import NoteArray, make_notes
+from sfdata.schema import SPLITS, TABLES
 from sfdata.sounding import onset_lag_s, rising_share
 from sfdata.spectrogram import frame_count
 from sfdata.splits import group_works
-from sfdata.store import SPLITS, TABLES, Store, open_store
+from sfdata.store import Store, open_store
 
 TOLERANCE_FRAMES = 1e-6
 RISING_SHARE = 0.8

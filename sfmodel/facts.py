@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from sfdata.store import SPLITS, Store
+from sfdata.schema import SPLITS
+from sfdata.store import Store
 from sfmodel.page import paragraph, table
 
 LISTED_PIECES = 200

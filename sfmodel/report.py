@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from sfdata.reader import PairReader
-from sfdata.store import SPLITS, Store, open_store
+from sfdata.schema import SPLITS
+from sfdata.store import Store, open_store
 from sfmodel import figures
 from sfmodel.baselines import BASELINES
 from sfmodel.checkpoint import LOG_FILE, read_config, write_atomically

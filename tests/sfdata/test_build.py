@@ -17,9 +17,9 @@ from sfdata.midi import read_piece, write_midi
 from sfdata.notes import make_notes, snap_to_event_grid
 from sfdata.recipe import InstrumentSettings, Recipe, recipe_from_dict
 from sfdata.render import render
+from sfdata.schema import TABLES
 from sfdata.soundfonts import resolve_instrument
 from sfdata.spectrogram import spectrogram
-from sfdata.store import TABLES
 from sfdata.validate import validate
 from sfdata.voices import extract_voices
 from sfdata.wip import only_builder

@@ -8,7 +8,7 @@ from sfdata import PairReader, open_store
 from sfdata.notes import make_notes
 from sfdata.pairs import choose_references, lookalike_lists
 from sfdata.reader import nearest_frame
-from sfdata.store import SPLITS
+from sfdata.schema import SPLITS
 from sfdata.windows import WindowSettings, reference_start_grid
 
 

@@ -62,7 +62,7 @@ def test_changed_labels_are_found(copy: Path):
 
 def change(copy: Path, column: str, values) -> dict[str, str]:
     """Change a column and its checksum with it, as a faulty writer would."""
-    from sfdata.store import array_sha256
+    from sfdata.schema import array_sha256
 
     group = zarr.open_group(copy, mode="r+")
     group[column][:] = values
@@ -145,7 +145,7 @@ def test_damaged_frames_are_found(copy: Path):
 
 
 def test_frames_that_are_no_numbers_are_found(copy: Path):
-    from sfdata.store import array_sha256
+    from sfdata.schema import array_sha256
 
     group = zarr.open_group(copy, mode="r+")
     group["frames"][5, 5] = np.nan

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from sfdata.store import array_sha256
+from sfdata.schema import array_sha256
 from sfmodel.cli import main
 from sfmodel.evaluation import EvaluationResult, evaluate
 from sfmodel.examples import choose_examples
