@@ -194,14 +194,17 @@ def spectrogram(samples: NDArray[np.float32], settings: SpectrogramSettings) -> 
     windows, filterbank, reach = _tables(settings)
     count = frame_count(len(samples), settings)
     width, half = settings.n_fft + 1, settings.n_fft // 2
-    padded = np.zeros(len(samples) + 2 * width, dtype=np.float32)
-    padded[half : half + len(samples)] = samples
-    views = np.lib.stride_tricks.sliding_window_view(padded, width)
     out = np.empty((count, settings.n_bins), dtype=np.float32)
     for begin in range(0, count, BLOCK_FRAMES):
         index = np.arange(begin, min(begin + BLOCK_FRAMES, count), dtype=np.int64)
-        start, offset = np.divmod(index * numerator, denominator)
-        cut = views[start] * windows[offset]  # (block, n_fft + 1)
+        centre, offset = np.divmod(index * numerator, denominator)
+        low, high = int(centre[0]) - half, int(centre[-1]) - half + width  # the samples this block sees
+        seen = samples[max(low, 0) : high]
+        if len(seen) < high - low:
+            seen = np.pad(seen, (max(-low, 0), max(high - len(samples), 0)))
+        cut = np.lib.stride_tricks.sliding_window_view(seen, width)[centre - centre[0]]  # (block, n_fft + 1)
+        for first in range(min(denominator, len(index))):  # frames `denominator` apart share their offset
+            cut[first::denominator] *= windows[offset[first]]
         # The window's first sample is zero unless the offset is, then its last one is: fold both into one place.
         cut[:, 0] += cut[:, -1]
         spectra = scipy.fft.rfft(cut[:, :-1], axis=1, workers=1)[:, :reach]  # (block, reach)
