@@ -11,7 +11,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import zarr
 
 from sfdata.fluidsynth import library_version
 from sfdata.midi import find_midi
-from sfdata.plan import PiecePlan, Skipped, try_plan_piece
+from sfdata.plan import PiecePlan, Skipped, none_usable, try_plan_piece
 from sfdata.recipe import Recipe, SourceSettings
 from sfdata.render import preset_name, read_audio, render
 from sfdata.schema import array_sha256
@@ -88,14 +88,12 @@ def build(
     ValueError
         If the target exists, no file could be used, or an interrupted build of something else lies there.
     """
-    began, named = time.monotonic(), str(output)
-    output = Path(output).absolute()  # workers may have another working directory
-    sources = _sources(recipe, [Path(path).absolute() for path in midi])
+    began, output = time.monotonic(), Path(output)
+    sources = _sources(recipe, [Path(path).absolute() for path in midi])  # workers may have another working directory
     references = [resolve_instrument(name) for name in recipe.instruments.references]
     snippets = [resolve_instrument(name) for name in recipe.instruments.snippets]
     attrs = recipe.as_dict() | ({"sources": [{"midi": "given on the command line"}]} if midi else {})
     attrs["instruments"] = {"references": [i.name for i in references], "snippets": [i.name for i in snippets]}
-    spectrogram(np.zeros(1, dtype=np.float32), recipe.spectrogram)  # refuses settings before any work is done
     with only_builder(output), Workers(workers, scheduler) as crew:
         check_target(output, overwrite)
         planned: dict[int, PiecePlan | Skipped] = {}
@@ -106,8 +104,7 @@ def build(
         results = [planned[index] for index in range(len(sources))]
         plans = [plan for plan in results if isinstance(plan, PiecePlan)]
         skipped = [plan for plan in results if isinstance(plan, Skipped)]
-        result = write_store(recipe, attrs, plans, skipped, output, crew, began, progress)
-    return replace(result, store=named)
+        return write_store(recipe, attrs, plans, skipped, output, crew, began, progress)
 
 
 def check_target(output: Path, overwrite: bool) -> None:
@@ -137,10 +134,10 @@ def write_store(
     progress: Progress | None = None,
 ) -> BuildResult:
     """Write a store from plans, going on with an interrupted one; see :func:`build`."""
+    spectrogram(np.zeros(1, dtype=np.float32), recipe.spectrogram)  # refuses settings before anything is rendered
     plans = _distinct(plans, skipped := list(skipped))
     if not plans:
-        reasons = "; ".join(f"{entry.source}: {entry.reason}" for entry in skipped[:3])
-        raise ValueError(f"none of {len(skipped)} sources could be used ({reasons or 'there were none'})")
+        raise none_usable("sources", len(skipped), skipped)
     works = group_works([set(plan.keys) for plan in plans])
     splits = assign_splits(works, [plan.facts["split"] for plan in plans], recipe.splits, recipe.seed)
     starts, frames = first_frames(plans, recipe.store.shard_frames)

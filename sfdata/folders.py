@@ -15,7 +15,7 @@ from sfdata.plan import Performance, PiecePlan, RenditionPlan, Skipped, skip
 from sfdata.recipe import Recipe
 from sfdata.render import read_audio
 from sfdata.soundfonts import Instrument
-from sfdata.spectrogram import frame_count, spectrogram
+from sfdata.spectrogram import frame_count
 from sfdata.wip import only_builder
 from sfdata.workers import Workers
 
@@ -61,8 +61,7 @@ def build_pairs(
     ValueError
         If the target exists or nothing could be paired.
     """
-    began, named = time.monotonic(), str(output)
-    recipe, output = recipe or Recipe(), Path(output).absolute()
+    began, recipe, output = time.monotonic(), recipe or Recipe(), Path(output)
     sides = {"reference": Path(references).absolute(), "snippet": Path(snippets).absolute()}
     skipped: list[Skipped] = []
     found: dict[_Key, dict[str, list[Entry]]] = {}
@@ -83,11 +82,9 @@ def build_pairs(
             except Exception as error:  # whatever a damaged file brings up
                 skipped.append(skip(both["snippet"][0].file, error))
     attrs = recipe.as_dict() | {"sources": [{"references": sides["reference"].name, "snippets": sides["snippet"].name}]}
-    spectrogram(np.zeros(1, dtype=np.float32), recipe.spectrogram)  # refuses settings before any work is done
     with only_builder(output), Workers(workers) as crew:
         check_target(output, overwrite)
-        result = write_store(recipe, attrs, _merged(plans), skipped, output, crew, began, progress)
-    return replace(result, store=named)
+        return write_store(recipe, attrs, _merged(plans), skipped, output, crew, began, progress)
 
 
 def _plan(sides: dict[str, Path], both: dict[str, list[Entry]], recipe: Recipe, facts: dict[str, str]) -> PiecePlan:

@@ -6,13 +6,13 @@ it. A folder without one (one's own MIDI files or recordings) is described from 
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sfdata.files import write_atomically
 from sfdata.midi import read_midi_notes
 from sfdata.naming import parse_name
 from sfdata.notes import NoteArray, read_notes_csv
@@ -71,11 +71,8 @@ class Entry:
 
 def write_manifest(folder: Path, entries: list[Entry]) -> None:
     """Write a folder's manifest, whole or not at all."""
-    temporary = folder / (MANIFEST + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        for entry in sorted(entries, key=lambda entry: entry.file):
-            file.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
-    os.replace(temporary, folder / MANIFEST)
+    lines = (json.dumps(asdict(entry), ensure_ascii=False) for entry in sorted(entries, key=lambda entry: entry.file))
+    write_atomically(folder / MANIFEST, "".join(line + "\n" for line in lines).encode())
 
 
 def read_manifest(folder: Path, kind: str) -> list[Entry]:

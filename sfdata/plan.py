@@ -5,6 +5,7 @@ the store can be laid out before any work starts.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,12 @@ def try_plan_piece(
         return plan_piece(path, source, recipe, references, snippets)
     except Exception as error:
         return skip(path.name, error)
+
+
+def none_usable(what: str, count: int, skipped: Sequence[Skipped]) -> ValueError:
+    """The error where every source was skipped, with the first reasons."""
+    reasons = "; ".join(f"{entry.source}: {entry.reason}" for entry in skipped[:3])
+    return ValueError(f"none of {count} {what} could be used ({reasons or 'there were none'})")
 
 
 def skip(source: str, error: Exception) -> Skipped:

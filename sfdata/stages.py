@@ -11,7 +11,7 @@ from sfdata.augment import AugmentSettings
 from sfdata.manifest import Entry, entry_notes, entry_piece_note, notes_path, read_manifest, write_manifest
 from sfdata.midi import MidiSettings, find_midi, printable, read_piece, write_midi
 from sfdata.notes import is_monophonic, snap_to_event_grid, write_notes_csv
-from sfdata.plan import Skipped, perform, skip
+from sfdata.plan import Skipped, none_usable, perform, skip
 from sfdata.render import SUBTYPES, RenderSettings, preset_name, render, write_audio
 from sfdata.soundfonts import resolve_instrument
 from sfdata.voices import VoiceSettings, extract_voices
@@ -175,8 +175,7 @@ def _run(
         if progress:
             progress(step, index + 1, len(items))
     if not entries:
-        reasons = "; ".join(f"{entry.source}: {entry.reason}" for entry in skipped[:3])
-        raise ValueError(f"{step}: none of {len(items)} files could be used ({reasons or 'there were none'})")
+        raise none_usable("files", len(items), skipped)
     write_manifest(output, entries)
     return StageResult(len(entries), tuple(skipped))
 

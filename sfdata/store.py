@@ -129,19 +129,19 @@ class Store:
     def __repr__(self) -> str:
         return f"<Store {self.path}: {len(self.pairs['note'])} pairs, {len(self.renditions['gain'])} renditions>"
 
-    def table(self, name: str, verify: bool = True) -> Table:
+    def table(self, name: str) -> Table:
         """Read one table of :data:`sfdata.schema.TABLES` into memory: column name to array.
 
         Raises
         ------
         ValueError
-            If a column cannot be read, or (with `verify`) differs from its checksum.
+            If a column cannot be read, or differs from its checksum.
         """
         columns: Table = {}
         for column in TABLES[name]:
             columns[column] = self._read(self.group[f"{name}/{column}"], slice(None), f"column {name}/{column}")
             recorded = self.attrs.get("checksums", {}).get(f"{name}/{column}")
-            if verify and array_sha256(columns[column]) != recorded:
+            if array_sha256(columns[column]) != recorded:
                 raise self._damaged(f"column {name}/{column} differs from its recorded sha256")
         return columns
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sfdata.files import write_atomically
+
 _OWN = {"fingerprint", "store", "done", "old"}
 
 
@@ -71,8 +73,8 @@ class WorkInProgress:
     """
 
     def __init__(self, output: Path, content: dict[str, Any], create: Callable[[Path], None]) -> None:
-        self.output = output
-        self.folder = output.with_name(output.name + ".wip")
+        self.output = output.absolute()  # workers may have another working directory
+        self.folder = self.output.with_name(output.name + ".wip")
         self.store = self.folder / "store"
         fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         marker = self.folder / "fingerprint"
@@ -84,7 +86,8 @@ class WorkInProgress:
                 )
             return
         if self.folder.exists():
-            foreign = sorted({entry.name for entry in self.folder.iterdir()} - _OWN - {"fingerprint.tmp"})
+            names = {entry.name for entry in self.folder.iterdir()}
+            foreign = sorted(name for name in names - _OWN if not name.startswith(".fingerprint."))
             if foreign:
                 raise ValueError(
                     f"{self.folder} is in the way and holds {foreign[0]!r}, which is no build; move it away"
@@ -92,7 +95,7 @@ class WorkInProgress:
             shutil.rmtree(self.folder)  # interrupted before anything was noted, or after the store got its name
         (self.folder / "done").mkdir(parents=True)
         create(self.store)
-        write_text(marker, fingerprint)
+        write_atomically(marker, fingerprint.encode())
 
     def done(self, index: int) -> Any:
         """What was noted of a piece; None where it is not finished."""
@@ -109,11 +112,4 @@ class WorkInProgress:
 
 def note_done(folder: Path, index: int, made: Any) -> None:
     """Note that a piece is finished; `folder` is :attr:`WorkInProgress.folder`."""
-    write_text(folder / "done" / f"{index}.json", json.dumps(made))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    write_atomically(folder / "done" / f"{index}.json", json.dumps(made).encode())

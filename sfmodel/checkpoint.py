@@ -13,7 +13,6 @@ Every file is written under a temporary name and moved into place, so an interru
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sfdata.files import write_atomically
 from sfdata.store import Store
 from sfmodel.networks import DualStack, NetworkSettings, build_network
 
@@ -33,19 +33,6 @@ VERSION = 1
 CONFIG_FILE, RESUME_FILE, LOG_FILE = "config.json", "resume.safetensors", "log.csv"
 FREE_TO_CHANGE = {"network": (), "training": ("epochs", "device", "tensorboard", "network"), "store": ("path",)}
 WEIGHTS_FILES = {"best": "best.safetensors", "last": "last.safetensors"}
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that whoever reads it sees the old content or the new, also after a power cut."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def store_fingerprint(store: Store) -> dict[str, Any]:

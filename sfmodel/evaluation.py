@@ -6,8 +6,7 @@ prediction (the first of them where several are equal). PyTorch is imported only
 """
 
 import csv
-import os
-import tempfile
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfdata.files import write_atomically
 from sfdata.reader import PairReader
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.store import Store, open_store
@@ -250,25 +250,19 @@ def write_predictions(path: Path, result: EvaluationResult, store: Store) -> Non
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
     titles = store.pieces["title"]
     error = result.error_ms
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(PREDICTION_COLUMNS)
-            for i, row in enumerate(result.rows):
-                target, predicted = float(result.target_frame[i]), int(result.predicted_frame[i])
-                writer.writerow(
-                    [
-                        *(int(row), int(result.piece[i]), titles[result.piece[i]], f"{target:.4f}", predicted),
-                        *(f"{target / result.frame_rate_hz:.4f}", f"{predicted / result.frame_rate_hz:.4f}"),
-                        *(f"{error[i]:.3f}", f"{result.score[i]:.6g}", int(result.lookalikes[i])),
-                    ]
-                )
-        os.chmod(temporary, 0o644)  # mkstemp's files are private
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(PREDICTION_COLUMNS)
+    for i, row in enumerate(result.rows):
+        target, predicted = float(result.target_frame[i]), int(result.predicted_frame[i])
+        writer.writerow(
+            [
+                *(int(row), int(result.piece[i]), titles[result.piece[i]], f"{target:.4f}", predicted),
+                *(f"{target / result.frame_rate_hz:.4f}", f"{predicted / result.frame_rate_hz:.4f}"),
+                *(f"{error[i]:.3f}", f"{result.score[i]:.6g}", int(result.lookalikes[i])),
+            ]
+        )
+    write_atomically(path, text.getvalue().encode())
 
 
 def _open_network(path: Path, device: str) -> Method:

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sfdata.files import write_atomically
 from sfmodel.checkpoint import (
     LOG_FILE,
     RESUME_FILE,
     STATE_FORMAT,
     check_tensors,
     read_tensors,
-    write_atomically,
     write_tensors,
 )
 

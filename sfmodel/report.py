@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from sfdata.files import write_atomically
 from sfdata.reader import PairReader
 from sfdata.schema import SPLITS
 from sfdata.store import Store, open_store
 from sfmodel import figures
 from sfmodel.baselines import BASELINES
-from sfmodel.checkpoint import LOG_FILE, read_config, write_atomically
+from sfmodel.checkpoint import LOG_FILE, read_config
 from sfmodel.evaluation import EvaluationResult, Method, evaluate, open_method
 from sfmodel.examples import choose_examples, draw_example, outcome_text, pair_facts
 from sfmodel.facts import data_html, settings_html

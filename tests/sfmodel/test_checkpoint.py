@@ -4,13 +4,13 @@ import shutil
 import pytest
 import torch
 
+from sfdata.files import write_atomically
 from sfmodel.checkpoint import (
     WEIGHTS_FORMAT,
     load_network,
     read_config,
     read_tensors,
     save_weights,
-    write_atomically,
     write_config,
     write_tensors,
 )
