@@ -1,178 +1,204 @@
 """Augmentation: variants of a voice, drawn from a generator, recorded, and applied deterministically.
 
-:func:`draw_transposition` and :func:`draw_variation` only draw; :func:`apply_variation` only applies. What was drawn
-is a plain dict of numbers and names that goes into JSON as it is, and from which the same notes come again.
-Transposition concerns score and variants alike (a snippet in another key than its reference would have no true
-target); everything else makes variants differ from the score.
+What is done to notes are the operations of :mod:`sfdata.operations`. Here they are strung together: which ones a recipe
+asks for, in which order, each drawing from a stream of its own, so that switching one on leaves what the others draw
+from as it was. A record is ``{"operations": [{"operation": NAME, …}, …]}``, plain numbers and names that go into JSON
+as they are, and from which the same notes come again.
+
+Score-side operations (transposition, a score's plainness) concern score and variants alike; all others make variants
+differ from the score. Every note keeps the number of the voice's note it came from; an added one has -1.
 """
 
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from sfdata.midi import PIANO_PITCHES
 from sfdata.notes import NoteArray, round_to_ticks
+from sfdata.operations import (
+    OPERATIONS,
+    SCORE_OPERATIONS,
+    Accents,
+    Additions,
+    AlignChords,
+    Articulation,
+    ChordSpread,
+    ConstantVelocity,
+    Fermata,
+    GraceNotes,
+    Jitter,
+    NoteLength,
+    Omissions,
+    Pedal,
+    PhraseSlowing,
+    RepeatedNotes,
+    RestInsert,
+    RestRemove,
+    Tempo,
+    TempoChange,
+    TempoWalk,
+    Transpose,
+    Trills,
+    VelocityCurve,
+    VelocityNoise,
+    WrongNotes,
+)
+from sfdata.operations.base import MIN_NOTE_S, RESTRIKE_S, sort_notes
 
-ARTICULATIONS: dict[str, tuple[float, float]] = {
-    "staccato": (0.25, 0.5),
-    "portato": (0.5, 0.8),
-    "legato": (0.95, 1.0),
-}
-MIN_NOTE_S = 0.03
+EARLIEST_ONSET_S = 0.05  # a synth's very first samples are not like others
 
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """Ranges that augmentation draws from; the defaults change nothing.
+    """Which operations a recipe asks for; one that is None is not applied.
 
     Attributes
     ----------
     copies : int
         Variants drawn of each voice. With none, snippets come from the score itself.
-    tempo : (float, float)
-        Range of the tempo factor, drawn on a logarithmic scale; 2 is twice as fast.
-    articulations : tuple of str
-        One is drawn for each variant: ``as-is`` or a key of :data:`ARTICULATIONS`, whose range (drawn for each
-        note) is the part of the time to the next onset that a note sounds. A rest in the score stays a rest: a
-        note never becomes longer than it was, but by legato, and then at most to the next onset.
-    note_length : (float, float)
-        Range of a factor on each note's length.
-    rest_insert, rest_remove : float
-        Probability of inserting a rest after a note, and of closing one.
-    rest_s : (float, float)
-        Range of an inserted rest's length, in seconds.
-    transpose : (int, int)
-        Range of semitones, both ends included, drawn once for each voice, for score and variants alike; notes that
-        would leave the piano's keyboard are folded back by octaves.
+    transpose, align_chords, constant_velocity
+        Of the score side, and so of score and variants alike.
+    omissions, wrong_notes, additions, repeated_notes, trills, grace_notes
+        What is played.
+    tempo, tempo_walk, phrase_slowing, tempo_change, rest_remove, rest_insert, fermata, chord_spread, jitter
+        When.
+    articulation, note_length, pedal
+        How long.
+    velocity_curve, accents, velocity_noise
+        How loud.
     """
 
     copies: int = 0
-    tempo: tuple[float, float] = (1.0, 1.0)
-    articulations: tuple[str, ...] = ("as-is",)
-    note_length: tuple[float, float] = (1.0, 1.0)
-    rest_insert: float = 0.0
-    rest_remove: float = 0.0
-    rest_s: tuple[float, float] = (0.1, 0.8)
-    transpose: tuple[int, int] = (0, 0)
+    transpose: Transpose | None = None
+    align_chords: AlignChords | None = None
+    constant_velocity: ConstantVelocity | None = None
+    omissions: Omissions | None = None
+    wrong_notes: WrongNotes | None = None
+    additions: Additions | None = None
+    repeated_notes: RepeatedNotes | None = None
+    trills: Trills | None = None
+    grace_notes: GraceNotes | None = None
+    tempo: Tempo | None = None
+    tempo_walk: TempoWalk | None = None
+    phrase_slowing: PhraseSlowing | None = None
+    tempo_change: TempoChange | None = None
+    rest_remove: RestRemove | None = None
+    rest_insert: RestInsert | None = None
+    fermata: Fermata | None = None
+    chord_spread: ChordSpread | None = None
+    jitter: Jitter | None = None
+    articulation: Articulation | None = None
+    note_length: NoteLength | None = None
+    pedal: Pedal | None = None
+    velocity_curve: VelocityCurve | None = None
+    accents: Accents | None = None
+    velocity_noise: VelocityNoise | None = None
 
     def __post_init__(self) -> None:
-        for name in ("tempo", "articulations", "note_length", "rest_s", "transpose"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, lowest in (("tempo", 0.1), ("note_length", 0.05), ("rest_s", 0.0), ("transpose", -87)):
-            low_high = getattr(self, name)
-            if len(low_high) != 2 or not lowest <= low_high[0] <= low_high[1]:
-                raise ValueError(f"augment: {name} {list(low_high)}; expected [low, high], low at least {lowest}")
-        known = ("as-is", *ARTICULATIONS)
-        if not self.articulations or any(name not in known for name in self.articulations):
-            raise ValueError(f"augment: articulations {list(self.articulations)}; expected some of {', '.join(known)}")
-        for name in ("rest_insert", "rest_remove"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"augment: {name} {getattr(self, name)}; expected a probability, 0 to 1")
         if self.copies < 0:
             raise ValueError(f"augment: copies {self.copies}; expected 0 or more")
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is not None and entry.name != "copies" and getattr(value, "name", None) != entry.name:
+                raise ValueError(f"augment: {entry.name} is {value!r}; expected a table of its settings")
 
 
 def generator(seed: int, sha256: str, voice: int, copy: int) -> np.random.Generator:
-    """The generator for one variant of one voice: the same whatever else is built, and in whatever order."""
+    """The generator for one variant of a voice (copy 0: its score side): the same in whatever order all is built."""
     return np.random.default_rng([seed, int(sha256[:16], 16), voice, copy])
 
 
-def draw_transposition(settings: AugmentSettings, rng: np.random.Generator) -> int:
-    """Draw a voice's transposition in semitones."""
-    return int(rng.integers(settings.transpose[0], settings.transpose[1], endpoint=True))
+def draw_score(voice: NoteArray, settings: AugmentSettings, rng: np.random.Generator) -> dict[str, Any]:
+    """Draw what is done to the score side of a voice; see :func:`draw_variation`."""
+    return _draw(voice, settings, SCORE_OPERATIONS, rng)
 
 
-def transpose(voice: NoteArray, semitones: int) -> NoteArray:
-    """Shift all pitches, folding by octaves what would leave the piano's keyboard.
+def draw_variation(score: NoteArray, settings: AugmentSettings, rng: np.random.Generator) -> dict[str, Any]:
+    """Draw one variant of a score side.
 
-    Examples
-    --------
-    >>> from sfdata.notes import make_notes
-    >>> transpose(make_notes([0, 1], [1, 2], [60, 107], [80, 80]), 4)["pitch"].tolist()
-    [64, 99]
-    """
-    low, high = PIANO_PITCHES
-    pitch = voice["pitch"].astype(int) + semitones
-    pitch += 12 * np.maximum(0, -((pitch - low) // 12))
-    pitch -= 12 * np.maximum(0, -((high - pitch) // 12))
-    shifted = voice.copy()
-    shifted["pitch"] = pitch
-    return shifted
-
-
-def draw_variation(voice: NoteArray, settings: AugmentSettings, rng: np.random.Generator) -> dict[str, Any]:
-    """Draw one variant of a voice.
+    Parameters
+    ----------
+    score : NoteArray
+        One note at least.
+    settings : AugmentSettings
+    rng : Generator
 
     Returns
     -------
     dict
-        ``tempo`` (factor), ``articulation`` (name), ``sounding`` (part of the inter-onset time, per note; empty for
-        ``as-is``), ``note_length`` (factor per note; empty for all 1), ``rests_inserted`` (list of [note, seconds]),
-        ``rests_removed`` (list of notes). Rests come after the note named; seconds are at the variant's tempo.
+        ``operations``: those applied, in order, each with its name as ``operation`` and what its ``draw`` gave.
     """
-    count = len(voice)
-    tempo = float(np.exp(rng.uniform(*np.log(settings.tempo))))
-    articulation = str(settings.articulations[rng.integers(len(settings.articulations))])
-    sounding = rng.uniform(*ARTICULATIONS[articulation], count) if articulation in ARTICULATIONS else np.empty(0)
-    lengths = rng.uniform(*settings.note_length, count) if settings.note_length != (1.0, 1.0) else np.empty(0)
-    inserted = np.flatnonzero(rng.random(count) < settings.rest_insert)
-    rests = rng.uniform(*settings.rest_s, len(inserted))
-    gaps = np.append(voice["onset_s"][1:] - voice["offset_s"][:-1], 0.0) if count else np.empty(0)
-    removed = np.flatnonzero((rng.random(count) < settings.rest_remove) & (gaps > 0))
-    return {
-        "tempo": round(tempo, 6),
-        "articulation": articulation,
-        "sounding": [round(float(value), 4) for value in sounding],
-        "note_length": [round(float(value), 4) for value in lengths],
-        "rests_inserted": [[int(note), round(float(rest), 4)] for note, rest in zip(inserted, rests, strict=True)],
-        "rests_removed": [int(note) for note in removed],
-    }
+    return _draw(score, settings, OPERATIONS, rng)
 
 
-def apply_variation(voice: NoteArray, drawn: dict[str, Any]) -> NoteArray:
-    """Apply what :func:`draw_variation` drew.
-
-    Parameters
-    ----------
-    voice : NoteArray
-        Monophonic.
-    drawn : dict
+def apply_record(notes: NoteArray, record: Mapping[str, Any]) -> NoteArray:
+    """Apply what :func:`draw_score` or :func:`draw_variation` drew.
 
     Returns
     -------
     NoteArray
-        As many notes as `voice` has, monophonic, ``source`` being the index in `voice`; the first onset stays.
+        Sorted; at times of whole ticks (0.1 ms), every note at least 30 ms long unless its key is struck again before,
+        no key struck twice within 10 ms; ``source`` as in `notes`, -1 for notes that were added. An empty record
+        changes nothing.
 
     Raises
     ------
     ValueError
-        If the record was drawn for a voice of another length.
+        If the record was drawn for other notes, or names an operation that there is not.
     """
-    count = len(voice)
-    for name in ("sounding", "note_length"):
-        if drawn[name] and len(drawn[name]) != count:
-            raise ValueError(f"the record's {name} is for {len(drawn[name])} notes, the voice has {count}")
-    notes = voice.copy()
-    notes["source"] = np.arange(count)
-    if not count:
+    if not record.get("operations"):
         return notes
-    between_s = np.diff(voice["onset_s"]) / drawn["tempo"]  # (notes - 1,) from each onset to the next
-    length_s = (voice["offset_s"] - voice["onset_s"]) / drawn["tempo"]
-    for note in drawn["rests_removed"]:
-        between_s[note] = max(length_s[note], MIN_NOTE_S)
-    room_s = np.append(between_s, length_s[-1])  # a note never sounds beyond the next onset
-    for note, rest_s in drawn["rests_inserted"]:
-        if note < count - 1:
-            between_s[note] += rest_s
-    if drawn["articulation"] == "legato":
-        length_s = room_s * drawn["sounding"]
-    elif drawn["articulation"] in ARTICULATIONS:
-        length_s = np.minimum(length_s, room_s * drawn["sounding"])
-    if drawn["note_length"]:
-        length_s = length_s * drawn["note_length"]
-    length_s = np.maximum(np.minimum(length_s, room_s), np.minimum(room_s, MIN_NOTE_S))
-    onset_s = voice["onset_s"][0] + np.append(0.0, np.cumsum(between_s))
-    notes["onset_s"], notes["offset_s"] = round_to_ticks(onset_s), round_to_ticks(onset_s + length_s)
-    notes["offset_s"][:-1] = np.minimum(notes["offset_s"][:-1], notes["onset_s"][1:])
-    return notes
+    for drawn in record["operations"]:
+        notes = _apply(notes, drawn)
+    return _finished(notes)
+
+
+def _apply(notes: NoteArray, drawn: Mapping[str, Any]) -> NoteArray:
+    known = SCORE_OPERATIONS | OPERATIONS
+    if drawn.get("operation") not in known:
+        raise ValueError(f"the record names operation {drawn.get('operation')!r}; expected one of {', '.join(known)}")
+    try:
+        applied = sort_notes(known[drawn["operation"]].apply(notes, drawn))
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"the record of {drawn['operation']} does not fit {len(notes)} notes: {error!r}") from None
+    return applied
+
+
+def _draw(
+    notes: NoteArray, settings: AugmentSettings, kinds: Mapping[str, Any], rng: np.random.Generator
+) -> dict[str, Any]:
+    base = int(rng.integers(2**63))
+    operations: list[dict[str, Any]] = []
+    for name in kinds:
+        operation = getattr(settings, name)
+        own = np.random.default_rng([base, zlib.crc32(name.encode())])
+        if operation is None or own.random() >= operation.probability:
+            continue
+        drawn = {"operation": name, **operation.draw(notes, own)}
+        operations.append(drawn)
+        notes = _apply(notes, drawn)
+    return {"operations": operations} if operations else {}
+
+
+def _finished(notes: NoteArray) -> NoteArray:
+    """Settle what operations leave open: ticks, shortest notes, and that a key lifts before it is struck again."""
+    notes = notes.copy()
+    later_s = max(0.0, EARLIEST_ONSET_S - float(notes["onset_s"].min(initial=EARLIEST_ONSET_S)))
+    for name in ("onset_s", "offset_s"):
+        notes[name] = round_to_ticks(notes[name] + later_s)
+    # Notes of the score before added ones, so that of two strokes on one key an added one is dropped.
+    order = np.lexsort((notes["onset_s"], notes["pitch"]))
+    kept: list[int] = []
+    for note in order.tolist():
+        last = kept[-1] if kept else -1
+        if last >= 0 and notes["pitch"][last] == notes["pitch"][note]:
+            if notes["onset_s"][note] - notes["onset_s"][last] < RESTRIKE_S:
+                if notes["source"][last] < 0 <= notes["source"][note]:
+                    kept[-1] = note
+                continue
+            notes["offset_s"][last] = min(notes["offset_s"][last], notes["onset_s"][note])
+        notes["offset_s"][note] = max(notes["offset_s"][note], round(notes["onset_s"][note] + MIN_NOTE_S, 4))
+        kept.append(note)
+    return sort_notes(notes[np.array(kept, dtype=np.int64)])

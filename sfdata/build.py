@@ -8,6 +8,7 @@ worker does so under ``if __name__ == "__main__":``.
 """
 
 import hashlib
+import json
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -19,17 +20,20 @@ from typing import Any
 import numpy as np
 import zarr
 
+from sfdata.casting import cast_piece, resolve_pools
 from sfdata.fluidsynth import library_version
 from sfdata.midi import find_midi
 from sfdata.plan import PiecePlan, Skipped, none_usable, try_plan_piece
 from sfdata.recipe import Recipe, SourceSettings
 from sfdata.render import preset_name, read_audio, render
+from sfdata.rooms import RoomFile
 from sfdata.schema import array_sha256
-from sfdata.soundfonts import Instrument, file_sha256, resolve_instrument
+from sfdata.sound import apply_sound, total_gain, tuning_cents
+from sfdata.soundfonts import file_sha256
 from sfdata.spectrogram import spectrogram
-from sfdata.splits import assign_splits, group_works
+from sfdata.splits import assign_splits, group_works, split_groups
 from sfdata.store import create_frames, open_store, settings_attrs, write_tables
-from sfdata.tables import Rendered, assemble_tables, first_frames, instruments_of, licences_of
+from sfdata.tables import Rendered, assemble_tables, first_frames, licences_of
 from sfdata.wip import WorkInProgress, note_done, only_builder
 from sfdata.workers import Workers
 
@@ -90,21 +94,24 @@ def build(
     """
     began, output = time.monotonic(), Path(output)
     sources = _sources(recipe, [Path(path).absolute() for path in midi])  # workers may have another working directory
-    references = [resolve_instrument(name) for name in recipe.instruments.references]
-    snippets = [resolve_instrument(name) for name in recipe.instruments.snippets]
+    pools, rooms = resolve_pools(recipe.instruments), recipe.rooms()
     attrs = recipe.as_dict() | ({"sources": [{"midi": "given on the command line"}]} if midi else {})
-    attrs["instruments"] = {"references": [i.name for i in references], "snippets": [i.name for i in snippets]}
+    attrs["instruments"] |= {side: [i.name for i in getattr(pools, side)] for side in vars(pools)}  # without paths
+
+    def cast(plan: PiecePlan, split: str) -> PiecePlan:
+        return cast_piece(plan, split, recipe, pools, rooms)
+
     with only_builder(output), Workers(workers, scheduler) as crew:
         check_target(output, overwrite)
         planned: dict[int, PiecePlan | Skipped] = {}
-        for index, plan in crew.run(_plan_source, sources, recipe, references, snippets):
+        for index, plan in crew.run(try_plan_piece, sources, recipe):
             planned[index] = plan
             if progress:
                 progress("plan", len(planned), len(sources))
         results = [planned[index] for index in range(len(sources))]
         plans = [plan for plan in results if isinstance(plan, PiecePlan)]
         skipped = [plan for plan in results if isinstance(plan, Skipped)]
-        return write_store(recipe, attrs, plans, skipped, output, crew, began, progress)
+        return write_store(recipe, attrs, plans, skipped, output, crew, began, progress, cast)
 
 
 def check_target(output: Path, overwrite: bool) -> None:
@@ -132,20 +139,31 @@ def write_store(
     crew: Workers,
     began: float,
     progress: Progress | None = None,
+    cast: Callable[[PiecePlan, str], PiecePlan] | None = None,
 ) -> BuildResult:
-    """Write a store from plans, going on with an interrupted one; see :func:`build`."""
+    """Write a store from plans, going on with an interrupted one; see :func:`build`.
+
+    Parameters
+    ----------
+    cast : callable, optional
+        Gives a plan its renditions, once its split is known; without, plans have theirs.
+    """
     spectrogram(np.zeros(1, dtype=np.float32), recipe.spectrogram)  # refuses settings before anything is rendered
     plans = _distinct(plans, skipped := list(skipped))
     if not plans:
         raise none_usable("sources", len(skipped), skipped)
     works = group_works([set(plan.keys) for plan in plans])
-    splits = assign_splits(works, [plan.facts["split"] for plan in plans], recipe.splits, recipe.seed)
+    splits = assign_splits(
+        split_groups(works, [plan.facts["composer"] for plan in plans], recipe.splits),
+        [plan.facts["split"] for plan in plans],
+        recipe.splits,
+        recipe.seed,
+    )
+    if cast:
+        plans = [cast(plan, split) for plan, split in zip(plans, splits, strict=True)]
     starts, frames = first_frames(plans, recipe.store.shard_frames)
-    rendering = not any(rendition.audio for plan in plans for rendition in plan.renditions)
-    presets = {
-        i.name: preset_name(i, recipe.spectrogram.sample_rate_hz, recipe.render) if rendering else ""
-        for i in instruments_of(plans)
-    }
+    playing = {rendition.instrument for plan in plans for rendition in plan.renditions if not rendition.audio}
+    presets = {i.name: preset_name(i, recipe.spectrogram.sample_rate_hz, recipe.render) for i in playing}
     attrs = {
         **settings_attrs(recipe.spectrogram, recipe.windows, recipe_attrs),
         "seed": recipe.seed,
@@ -163,7 +181,7 @@ def write_store(
     missing = [(index, plans[index], starts[index]) for index in range(len(plans)) if index not in done]
     if progress:
         progress("render", len(done), len(plans))
-    for position, made in crew.run(_write_piece, missing, wip.folder, recipe):
+    for position, made in crew.run(_write_piece, missing, wip.folder, recipe, recipe.rooms()):
         done[missing[position][0]] = made
         if progress:
             progress("render", len(done), len(plans))
@@ -208,6 +226,7 @@ def _digest(plan: PiecePlan) -> list[str]:
         sound = file_sha256(Path(rendition.audio)) if rendition.audio else ""
         instrument = rendition.instrument
         digest.update(f"{rendition.performance} {instrument.name} {instrument.sha256} {sound}\n".encode())
+        digest.update(json.dumps(rendition.sound, sort_keys=True).encode())
     return [plan.facts["sha256"], digest.hexdigest()]
 
 
@@ -217,12 +236,6 @@ def _sources(recipe: Recipe, midi: list[Path]) -> list[tuple[Path, SourceSetting
     if not recipe.sources:
         raise ValueError("the recipe names no sources; give MIDI files or folders on the command line")
     return [(path.absolute(), s) for s in recipe.sources for path in find_midi([recipe.source_path(s)])]
-
-
-def _plan_source(
-    item: tuple[Path, SourceSettings], recipe: Recipe, references: list[Instrument], snippets: list[Instrument]
-) -> PiecePlan | Skipped:
-    return try_plan_piece(*item, recipe, references, snippets)
 
 
 def _distinct(plans: Sequence[PiecePlan], skipped: list[Skipped]) -> list[PiecePlan]:
@@ -238,7 +251,9 @@ def _distinct(plans: Sequence[PiecePlan], skipped: list[Skipped]) -> list[PieceP
     return list(kept.values())
 
 
-def _write_piece(item: tuple[int, PiecePlan, int], folder: Path, recipe: Recipe) -> list[Rendered]:
+def _write_piece(
+    item: tuple[int, PiecePlan, int], folder: Path, recipe: Recipe, rooms: Sequence[RoomFile]
+) -> list[Rendered]:
     """Render a piece, write its shards, read them back, note that they are done."""
     index, plan, start = item
     frames = zarr.open_group(folder / "store", mode="r+")["frames"]
@@ -252,9 +267,11 @@ def _write_piece(item: tuple[int, PiecePlan, int], folder: Path, recipe: Recipe)
             samples = read_audio(Path(rendition.audio), rate)[: rendition.samples]
             samples = np.pad(samples, (0, rendition.samples - len(samples)))
         else:
-            samples = render(notes, rendition.instrument, rate, recipe.render)
+            samples = render(notes, rendition.instrument, rate, recipe.render, tuning_cents(rendition.sound))
+            samples = apply_sound(samples, rate, rendition.sound, rooms)
         values = spectrogram(samples, recipe.spectrogram).astype(frames.dtype)
-        made.append(Rendered(array_sha256(values), rendition.gain, rendition.samples / rate))
+        gain = rendition.gain * total_gain(rendition.sound)
+        made.append(Rendered(array_sha256(values), gain, rendition.samples / rate))
         taken = 0
         while taken < len(values):
             count = min(shard - filled, len(values) - taken)

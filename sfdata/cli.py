@@ -79,7 +79,7 @@ def soundfonts() -> None:
 @soundfonts.command("list")
 @JSON
 def soundfonts_list(as_json: bool) -> None:
-    """List the registry of soundfonts.
+    """List the registry of soundfonts: licence, split, where each lies or how to get it, presets.
 
     Example: sfdata soundfonts list
     """
@@ -90,27 +90,91 @@ def soundfonts_list(as_json: bool) -> None:
         click.echo(json.dumps(rows))
         return
     for row in rows:
-        click.echo(f"{row['name']}  {row['licence']}  {row['path'] or 'not on this machine'}")
-        for program, title in row["presets"].items():
-            click.echo(f"  {row['name']}:{program}  {title}")
+        download = row["download"]
+        get = f"sfdata soundfonts fetch {row['name']}  ({download['bytes'] / 1e6:.0f} MB)" if download else row["source"]
+        click.echo(f"{row['name']}  {row['licence'] or 'licence unknown'}  split {row['split']}  {row['title']}")
+        click.echo(f"  {row['path'] or 'not on this machine: ' + get}")
+        click.echo("  " + ", ".join(f"{program} {title}" for program, title in row["presets"].items()))
 
 
 @soundfonts.command("verify")
 @click.argument("names", nargs=-1)
 @JSON
 def soundfonts_verify(names: tuple[str, ...], as_json: bool) -> None:
-    """Check that registered soundfonts (all, or those NAMED) are on this machine, by their sha256.
+    """Check the registered soundfonts on this machine by their sha256.
+
+    Those NAMED must be there. Without names only another file in a soundfont's place is a problem. Exits with 2 where
+    there are problems.
 
     Example: sfdata soundfonts verify timgm6mb
     """
-    from sfdata.soundfonts import verify
+    from sfdata.soundfonts import check
 
-    problems = verify(names)
+    found = check(names)
     if as_json:
-        click.echo(json.dumps({"valid": not problems, "problems": problems}))
+        click.echo(json.dumps({"valid": not found.problems, "problems": found.problems, "absent": found.absent}))
     else:
-        click.echo("\n".join(problems) or "all soundfonts are there and whole")
-    sys.exit(2 if problems else 0)
+        for problem in found.problems:
+            click.echo(problem)
+        if not found.problems:
+            click.echo("all soundfonts that are here are whole" if found.absent else "all soundfonts are here and whole")
+        if found.absent:
+            click.echo(f"{len(found.absent)} not on this machine: {', '.join(found.absent)}")
+    sys.exit(2 if found.problems else 0)
+
+
+@soundfonts.command("add")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="What its instruments are called by: NAME:PROGRAM.")
+@click.option("--licence", default="", help="SPDX identifier, such as CC0-1.0.")
+@click.option("--source", default="", help="Where it comes from: a web page.")
+@click.option("--split", default="", help="all, train, validation or test: where its instruments are kept.")
+@click.option("--title", default="", help="Instead of the title in the file.")
+@JSON
+def soundfonts_add(path: Path, as_json: bool, **facts: str) -> None:
+    """Register a soundfont of your own (sf2 or sf3) by its sha256; the file stays where it is.
+
+    With the name of a font that sfdata knows, and the very file, it tells where that lies.
+
+    Example: sfdata soundfonts add my-piano.sf2 --name my-piano --licence CC0-1.0
+    """
+    from sfdata.user_fonts import add_soundfont
+
+    added = add_soundfont(path, **facts)
+    if as_json:
+        click.echo(json.dumps(asdict(added) | {"registry": str(added.registry)}))
+    else:
+        font = added.soundfont
+        click.echo(f"added {font.name} ({font.title}, {len(font.presets)} presets in bank 0) to {added.registry}")
+    for warning in added.warnings:
+        click.echo(f"note: {warning}", err=True)
+
+
+@soundfonts.command("fetch")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that can be fetched.")
+@JSON
+def soundfonts_fetch(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Download registered soundfonts that are not on this machine.
+
+    Each is compared with the registry's sha256 before it is put in place. Exits with 2 where one could not be had.
+
+    Example: sfdata soundfonts fetch fluidr3-gm
+    """
+    from sfdata.downloads import download_bars, fetch
+
+    if everything == bool(names):
+        raise click.UsageError("name the soundfonts to fetch, or give --all; 'sfdata soundfonts list' tells names")
+    with download_bars() as progress:
+        results = fetch(names, progress)
+    if as_json:
+        click.echo(json.dumps([asdict(result) for result in results]))
+    for result in results:
+        if result.state == "failed":
+            click.echo(f"Error: {result.reason}", err=True)
+        elif not as_json:
+            click.echo(f"{result.name}: {result.state}{result.path and ' at ' + result.path}")
+    sys.exit(2 if any(result.state == "failed" for result in results) else 0)
 
 
 @main.command()
@@ -140,44 +204,64 @@ def extract(midi: tuple[Path, ...], output: Path, method: str, pedal: bool, as_j
 @main.command()
 @click.argument("voices", type=INPUT_FOLDER)
 @click.option("-o", "--output", help="Folder for the performances.", **OUTPUT)
-@click.option("--copies", type=click.IntRange(0), default=1, show_default=True, help="Variants of each voice.")
+@click.option(
+    "--recipe",
+    "recipe_path",
+    type=click.Path(path_type=Path),
+    help="Take the operations of its [augment] section, with all of their settings; options below come on top.",
+)
+@click.option("--copies", type=click.IntRange(0), default=None, help="Variants of each voice. [default: 1]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything that is drawn.")
-@click.option("--tempo", nargs=2, type=float, default=(0.8, 1.25), show_default=True, help="Range of the tempo factor.")
+@click.option("--tempo", nargs=2, type=float, help="Range of the tempo factor. [default: 0.8 1.25]")
 @click.option(
     "--articulation",
-    "articulations",
     multiple=True,
-    default=("as-is", "staccato", "portato", "legato"),
-    show_default=True,
-    help="One of these is drawn for each variant (give it several times).",
+    help="One of these is drawn for each variant (give it several times): as-is, staccato, portato, legato, "
+    "overlapping. [default: all but the last]",
 )
-@click.option("--note-length", nargs=2, type=float, default=(0.8, 1.2), show_default=True, help="Range of a factor.")
-@click.option("--rest-insert", type=float, default=0.03, show_default=True, help="Probability after each note.")
-@click.option("--rest-remove", type=float, default=0.1, show_default=True, help="Probability for each rest.")
-@click.option("--rest", "rest_s", nargs=2, type=float, default=(0.1, 0.8), show_default=True, help="Seconds inserted.")
+@click.option("--note-length", nargs=2, type=float, help="Range of a factor. [default: 0.8 1.2]")
+@click.option("--rest-insert", type=float, help="Share of the onsets that come late. [default: 0.03]")
+@click.option("--rest-remove", type=float, help="Share of the rests that are closed. [default: 0.1]")
+@click.option("--jitter", nargs=2, type=float, help="Range of the onsets' deviation in seconds. [default: none]")
 @click.option(
     "--transpose",
     nargs=2,
     type=int,
-    default=(0, 0),
+    help="Range in semitones, drawn for each voice; score and variants move together. [default: none]",
+)
+@click.option(
+    "--sample-rate",
+    "sample_rate_hz",
+    type=click.IntRange(8000, 96000),
+    default=22050,
     show_default=True,
-    help="Range in semitones, drawn for each voice; score and variants move together.",
+    help="Of the sound to be rendered, in Hz: times lie on its event grid.",
 )
 @JSON
 @STRICT
-def augment(voices: Path, output: Path, seed: int, as_json: bool, strict: bool, **ranges: Any) -> None:
-    """Draw variants of voices: tempo, articulation, note length, rests, pitch.
+def augment(
+    voices: Path,
+    output: Path,
+    recipe_path: Path | None,
+    seed: int,
+    sample_rate_hz: int,
+    as_json: bool,
+    strict: bool,
+    **operations: Any,
+) -> None:
+    """Draw variants of voices: tempo, articulation, note length, rests, pitch, or all that a recipe asks for.
 
     Writes the score side and every variant as MIDI; manifest.jsonl records what was drawn.
 
     Example: sfdata augment voices/ -o performances/ --copies 2 --seed 7
     """
-    from sfdata.augment import AugmentSettings
+    from sfdata.recipe import augment_settings, read_recipe
     from sfdata.stages import augment_folder
 
-    settings = AugmentSettings(**ranges)
+    base = read_recipe(recipe_path).augment if recipe_path else None
+    settings = augment_settings(base, {name: value for name, value in operations.items() if value not in (None, ())})
     with progress_bar() as progress:
-        result = augment_folder(voices, output, settings, seed, progress)
+        result = augment_folder(voices, output, settings, seed, sample_rate_hz, progress)
     _finish_stage("performances", output, result, as_json, strict)
 
 
@@ -289,6 +373,11 @@ def build(
     _finish_build(result, as_json, strict)
 
 
+@main.group("import")
+def import_group() -> None:
+    """Recordings with annotations become the same kind of store."""
+
+
 @main.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @JSON
@@ -316,8 +405,9 @@ def info(store: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--composers", is_flag=True, help="A composer in two splits is a problem too.")
+@click.option("--instruments", is_flag=True, help="An instrument of snippets in test and another split is one, too.")
 @JSON
-def validate(store: Path, composers: bool, as_json: bool) -> None:
+def validate(store: Path, composers: bool, instruments: bool, as_json: bool) -> None:
     """Check a store: outline, checksums, labels against notes and arrays, leaks between splits.
 
     Exits with 1 where there are problems.
@@ -326,7 +416,7 @@ def validate(store: Path, composers: bool, as_json: bool) -> None:
     """
     from sfdata.validate import validate as check
 
-    problems = check(store, composers)
+    problems = check(store, composers, instruments)
     if as_json:
         click.echo(json.dumps({"valid": not problems, "problems": [asdict(problem) for problem in problems]}))
     else:

@@ -30,12 +30,14 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "fluid_sfont_get_preset": (_POINTER, [_POINTER, _INT, _INT]),
     "fluid_preset_get_name": (_TEXT, [_POINTER]),
     "fluid_synth_program_select": (_INT, [_POINTER, _INT, _INT, _INT, _INT]),
+    "fluid_synth_set_gen": (_INT, [_POINTER, _INT, _INT, ctypes.c_float]),
     "fluid_synth_noteon": (_INT, [_POINTER, _INT, _INT, _INT]),
     "fluid_synth_noteoff": (_INT, [_POINTER, _INT, _INT]),
     "fluid_synth_write_float": (_INT, [_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT]),
 }
 _FAILED = -1
 _LOG_LEVELS = 5
+_FINE_TUNE = 52  # number of the generator fineTune (cents) in the SoundFont 2.01 specification, section 8.1.3
 
 
 def _wheel_library() -> str | None:
@@ -197,6 +199,17 @@ class LentSynth:
     def __exit__(self, *_: object) -> None:
         self.host.library.fluid_synth_remove_sfont(self.synth, self.host.font)
         self.host.library.delete_fluid_synth(self.synth)
+
+    def tune(self, cents: float) -> None:
+        """Shift the pitch of everything struck from now on; adds to the soundfont's own tuning.
+
+        Raises
+        ------
+        ValueError
+            If FluidSynth refuses it.
+        """
+        if self.host.library.fluid_synth_set_gen(self.synth, 0, _FINE_TUNE, cents) == _FAILED:
+            raise ValueError(f"FluidSynth {library_version()} does not take a tuning of {cents} cents")
 
     def note_on(self, pitch: int, velocity: int) -> None:
         """Strike a key; takes effect at the next 64-sample step."""

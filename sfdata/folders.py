@@ -11,6 +11,7 @@ import numpy as np
 from sfdata.build import BuildResult, check_target, write_store
 from sfdata.manifest import Entry, entry_notes, entry_piece_note, read_manifest
 from sfdata.naming import PieceName, work_keys
+from sfdata.notes import snap_to_event_grid
 from sfdata.plan import Performance, PiecePlan, RenditionPlan, Skipped, skip
 from sfdata.recipe import Recipe
 from sfdata.render import read_audio
@@ -95,6 +96,8 @@ def _plan(sides: dict[str, Path], both: dict[str, list[Entry]], recipe: Recipe, 
         for entry in both[side]:
             path = folder / entry.file
             notes = entry_notes(folder, entry)
+            if entry.instrument and entry.sample_rate_hz:  # rendered by us: exact again, where the file has rounded
+                notes = snap_to_event_grid(notes, entry.sample_rate_hz)
             if not len(notes):
                 raise ValueError(f"{path} has no notes beside it")
             if score_pitches is None:

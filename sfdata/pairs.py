@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.notes import NoteArray
+from sfdata.operations.base import chord_numbers, chord_onsets
 from sfdata.plan import PiecePlan
 from sfdata.schema import Table
 from sfdata.windows import WindowSettings, reference_start_grid
@@ -54,39 +55,71 @@ def choose_references(
 def lookalike_lists(notes: NoteArray, half_width_s: float, within_s: float) -> list[NDArray[np.int64]]:
     """For each note, the others around which the same notes sound at the same times.
 
-    Two notes look alike when the pitches within `half_width_s` of their onsets are the same and begin within 50 ms of
-    the same distance. Only notes at most `within_s` apart are compared: no reference holds others together.
+    Two notes look alike when they are the same note of the same chord, and the chords within `half_width_s` of them
+    have the same pitches and begin within 50 ms of the same distance; in what order the notes of a chord come does not
+    matter. Only notes at most `within_s` apart are compared: no reference holds others together.
 
     Returns
     -------
     list of ndarray of int64
         For each note, indices of its look-alikes, itself excluded.
     """
-    onset, pitch = notes["onset_s"], notes["pitch"]
+    number = chord_numbers(notes)
+    onset = chord_onsets(notes, number) if len(notes) else np.empty(0)
+    order = np.lexsort((notes["pitch"], number))
+    pitch = notes["pitch"][order]  # chord by chord, each from its lowest note up
+    first = np.searchsorted(number, np.arange(len(onset) + 1))
     low = np.searchsorted(onset, onset - half_width_s, side="left")
     high = np.searchsorted(onset, onset + half_width_s, side="right")
-    groups: dict[tuple[bytes, int], list[int]] = {}
-    for note in range(len(notes)):
-        groups.setdefault((pitch[low[note] : high[note]].tobytes(), note - low[note]), []).append(note)
+    groups: dict[tuple[bytes, bytes, int], list[int]] = {}
+    for chord in range(len(onset)):
+        part = slice(first[low[chord]], first[high[chord]])
+        sizes = np.diff(first[low[chord] : high[chord] + 1])
+        key = (pitch[part].tobytes(), sizes.tobytes(), chord - low[chord])
+        groups.setdefault(key, []).append(chord)
     found: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * len(notes)
     for members in groups.values():
         if len(members) < 2:
             continue
         group = np.array(members)
-        distance = np.stack([onset[low[note] : high[note]] - onset[note] for note in group])  # (group, context)
+        distance = np.stack([onset[low[chord] : high[chord]] - onset[chord] for chord in group])  # (group, context)
         begin = np.searchsorted(onset[group], onset[group] - within_s, side="left")
         end = np.searchsorted(onset[group], onset[group] + within_s, side="right")
-        for place, note in enumerate(group):
+        for place, chord in enumerate(group):
             others = slice(begin[place], end[place])
             alike = np.abs(distance[others] - distance[place]).max(axis=1) <= LOOKALIKE_TOLERANCE_S
-            found[note] = group[others][alike & (group[others] != note)]
+            chords = group[others][alike & (group[others] != chord)]
+            for rank in range(first[chord + 1] - first[chord]):
+                found[order[first[chord] + rank]] = order[first[chords] + rank]
     return found
+
+
+def labelled(performance: NoteArray, score: NoteArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Notes of a performance that stand for an onset of the score, one for each of the score's chords.
+
+    Of a chord's notes it is the one that is played first; an added note, which has no counterpart, is never among
+    them.
+
+    Returns
+    -------
+    notes, counterparts : ndarray of int64, shape (onsets,)
+        Numbers of notes in `performance` and in `score`.
+    """
+    place = np.full(max(int(performance["source"].max(initial=-1)), int(score["source"].max(initial=-1))) + 1, -1)
+    place[score["source"]] = np.arange(len(score))
+    notes = np.flatnonzero(performance["source"] >= 0)
+    counterparts = place[performance["source"][notes]]
+    notes, counterparts = notes[counterparts >= 0], counterparts[counterparts >= 0]
+    # Notes are in the order of their onsets, so that the first of each chord is the one played first.
+    _, first = np.unique(chord_numbers(score)[counterparts], return_index=True)
+    first = np.sort(first)
+    return notes[first], counterparts[first]
 
 
 def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float, rng: np.random.Generator) -> Table:
     """All pairs of a piece, with renditions and notes numbered within the piece.
 
-    Every onset of every snippet rendition that came from a note of the score side gets one pair; the reference's
+    Every chord of the score side that a snippet rendition plays gets one pair (see :func:`labelled`); the reference's
     instrument is drawn among those that differ from the snippet's, where there are any.
 
     Returns
@@ -115,19 +148,14 @@ def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float,
         candidates = others or candidates
         if not candidates:
             continue
-        chosen = np.array(candidates)[rng.integers(len(candidates), size=len(performance.notes))]
-        for reference_index in candidates:
+        chosen = rng.integers(len(candidates), size=len(performance.notes))
+        for number, reference_index in enumerate(candidates):
             reference = plan.renditions[reference_index]
             score = plan.performances[reference.performance]
-            place = {int(source): index for index, source in enumerate(score.notes["source"])}
-            here = [
-                (note, place[int(performance.notes["source"][note])])
-                for note in np.flatnonzero(chosen == reference_index)
-                if int(performance.notes["source"][note]) in place
-            ]
-            if not here:
+            notes, counterparts = labelled(performance.notes, score.notes)
+            notes, counterparts = notes[chosen[notes] == number], counterparts[chosen[notes] == number]
+            if not len(notes):
                 continue
-            notes, counterparts = np.array(here).T
             onset_s = score.notes["onset_s"][counterparts]
             start = choose_references(onset_s * frame_rate_hz, reference.frames, settings, frame_rate_hz, rng)
             start_s = start / frame_rate_hz

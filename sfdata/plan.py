@@ -1,26 +1,24 @@
 """Plans: what is to be rendered of a piece, decided before a sample is made.
 
-A plan holds the notes of every performance (snapped, as they will sound) and the length of every rendition, so that
-the store can be laid out before any work starts.
+A plan holds the notes of every performance (snapped, as they will sound) and, once instruments are cast
+(:mod:`sfdata.casting`), the length of every rendition, so that the store can be laid out before any work starts.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.augment import AugmentSettings, apply_variation, draw_transposition, draw_variation, generator, transpose
+from sfdata.augment import AugmentSettings, apply_record, draw_score, draw_variation, generator
 from sfdata.midi import MAX_DURATION_S, printable, read_piece
 from sfdata.naming import work_keys
 from sfdata.notes import NoteArray, snap_to_event_grid
 from sfdata.recipe import Recipe, SourceSettings
-from sfdata.render import rendered_samples
 from sfdata.soundfonts import Instrument
-from sfdata.spectrogram import frame_count
 from sfdata.voices import extract_voices
 
 logger = logging.getLogger(__name__)
@@ -42,7 +40,7 @@ class Performance:
     piece_note : ndarray of int32, shape (notes,)
         The piece's note that one came from.
     augmentation : dict
-        What was drawn.
+        What was drawn to make it: of the voice for the score side, of the score side for a variant.
     """
 
     voice: int
@@ -71,6 +69,8 @@ class RenditionPlan:
         Sound file to read in place of rendering; empty for none.
     gain : float
         Factor already applied to that sound.
+    sound : dict
+        What was drawn to befall the sound; see :mod:`sfdata.sound`.
     """
 
     performance: int
@@ -81,6 +81,7 @@ class RenditionPlan:
     is_snippet: bool
     audio: str = ""
     gain: float = 1.0
+    sound: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,12 @@ def perform(
     seed: int,
     sha256: str,
     method: str,
+    sample_rate_hz: int,
     first_voice: int = 0,
 ) -> list[Performance]:
-    """Score side and variants of each voice, at the times as written (not snapped).
+    """Score side and variants of each voice, at the times at which they will sound.
+
+    Variants are made of the snapped score side, so that a store's score notes and records give its variants again.
 
     Parameters
     ----------
@@ -122,30 +126,35 @@ def perform(
         ``source`` is the piece's note.
     sha256 : str
         Of the piece's file: with the seed, it determines what is drawn.
+    sample_rate_hz : int
+        Of the sound, to whose event grid times are snapped.
     first_voice : int
         Number of the first of `voices` within the piece.
+
+    Raises
+    ------
+    ValueError
+        If a variant would last absurdly long.
     """
     performances = []
     for number, voice in enumerate(voices, start=first_voice):
-        semitones = draw_transposition(settings, generator(seed, sha256, number, 0))
         piece_note = voice["source"].astype(np.int32)
-        score = transpose(voice, semitones)
-        score["source"] = np.arange(len(score))
-        drawn: dict[str, Any] = {"transpose": semitones}
+        own = voice.copy()
+        own["source"] = np.arange(len(voice))
+        drawn = draw_score(own, settings, generator(seed, sha256, number, 0))
+        score = snap_to_event_grid(apply_record(own, drawn), sample_rate_hz)
         performances.append(Performance(number, method, "score", 0, score, piece_note, drawn))
         for copy in range(1, settings.copies + 1):
-            variation = draw_variation(score, settings, generator(seed, sha256, number, copy))
-            notes = apply_variation(score, variation)
+            drawn = draw_variation(score, settings, generator(seed, sha256, number, copy))
+            notes = snap_to_event_grid(apply_record(score, drawn), sample_rate_hz)
             if notes["offset_s"].max(initial=0) > MAX_DURATION_S:
                 raise ValueError(f"a variant would last {notes['offset_s'].max() / 3600:.1f} hours; draw from less")
-            performances.append(Performance(number, method, "variant", copy, notes, piece_note, {**drawn, **variation}))
+            performances.append(Performance(number, method, "variant", copy, notes, piece_note, drawn))
     return performances
 
 
-def plan_piece(
-    path: Path, source: SourceSettings, recipe: Recipe, references: list[Instrument], snippets: list[Instrument]
-) -> PiecePlan:
-    """Read one MIDI file and plan all its renditions.
+def plan_piece(path: Path, source: SourceSettings, recipe: Recipe) -> PiecePlan:
+    """Read one MIDI file and plan its performances; renditions follow when its split is known.
 
     Raises
     ------
@@ -154,27 +163,9 @@ def plan_piece(
     """
     piece = read_piece(path, recipe.midi)
     voices = extract_voices(piece.notes, recipe.voices)
-    rate = recipe.spectrogram.sample_rate_hz
-    performances: list[Performance] = []
-    renditions: list[RenditionPlan] = []
-    for written in perform(voices, recipe.augment, recipe.seed, piece.sha256, recipe.voices.method):
-        performance = replace(written, notes=snap_to_event_grid(written.notes, rate))
-        samples = rendered_samples(performance.notes, rate, recipe.render)
-        reference_pool = references if performance.role == "score" else []
-        snippet_pool = snippets if performance.role == "variant" or not recipe.augment.copies else []
-        # One rendition for each instrument, even where it serves as reference and as snippet.
-        for instrument in dict.fromkeys([*reference_pool, *snippet_pool]):
-            renditions.append(
-                RenditionPlan(
-                    performance=len(performances),
-                    instrument=instrument,
-                    samples=samples,
-                    frames=frame_count(samples, recipe.spectrogram),
-                    is_reference=instrument in reference_pool,
-                    is_snippet=instrument in snippet_pool,
-                )
-            )
-        performances.append(performance)
+    performances = perform(
+        voices, recipe.augment, recipe.seed, piece.sha256, recipe.voices.method, recipe.spectrogram.sample_rate_hz
+    )
     facts = {
         "title": piece.name.title,
         "composer": piece.name.composer,
@@ -187,17 +178,15 @@ def plan_piece(
         "cut_s": piece.cut_s,
     }
     keys = work_keys(piece.name, piece.sha256, performances[0].notes)
-    return PiecePlan(facts, frozenset(keys), tuple(performances), tuple(renditions))
+    return PiecePlan(facts, frozenset(keys), tuple(performances), ())
 
 
-def try_plan_piece(
-    path: Path, source: SourceSettings, recipe: Recipe, references: list[Instrument], snippets: list[Instrument]
-) -> PiecePlan | Skipped:
+def try_plan_piece(item: tuple[Path, SourceSettings], recipe: Recipe) -> PiecePlan | Skipped:
     """Like :func:`plan_piece`, but a file that cannot be used gives a :class:`Skipped`, whatever is wrong with it."""
     try:
-        return plan_piece(path, source, recipe, references, snippets)
+        return plan_piece(*item, recipe)
     except Exception as error:
-        return skip(path.name, error)
+        return skip(item[0].name, error)
 
 
 def none_usable(what: str, count: int, skipped: Sequence[Skipped]) -> ValueError:

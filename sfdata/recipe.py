@@ -5,13 +5,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sfdata.augment import AugmentSettings
 from sfdata.midi import MidiSettings
 from sfdata.render import RenderSettings
+from sfdata.rooms import RoomFile, find_rooms
 from sfdata.schema import SPLITS
 from sfdata.shipped_files import shipped_file
+from sfdata.sound import SoundSettings
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.splits import SplitSettings
@@ -20,6 +22,14 @@ from sfdata.voices import VoiceSettings
 from sfdata.windows import WindowSettings
 
 SHIPPED_PREFIX = "shipped:"
+PLAIN_OPERATIONS: dict[str, Any] = {
+    "copies": 1,
+    "tempo": (0.8, 1.25),
+    "articulation": ("as-is", "staccato", "portato", "legato"),
+    "note_length": (0.8, 1.2),
+    "rest_insert": 0.03,
+    "rest_remove": 0.1,
+}
 
 
 @dataclass(frozen=True)
@@ -53,20 +63,31 @@ class InstrumentSettings:
     Attributes
     ----------
     references : tuple of str
-        Each renders the score side of every voice.
+        The pool that renders the score side of every voice; see :func:`sfdata.soundfonts.resolve_pool`.
     snippets : tuple of str
-        Each renders every variant (the score itself where there are none).
+        The pool that renders every variant (the score itself where there are none).
+    test_references, test_snippets : tuple of str
+        Pools for the test split, if others than the above, which then play in train and validation only.
+        `test_snippets` has no instrument in common with `snippets`.
+    draw_references, draw_snippets : int
+        How many are drawn from the pool for each performance; 0 for all of them.
     """
 
     references: tuple[str, ...] = (DEFAULT_INSTRUMENT,)
     snippets: tuple[str, ...] = ("timgm6mb:1",)
+    test_references: tuple[str, ...] = ()
+    test_snippets: tuple[str, ...] = ()
+    draw_references: int = 0
+    draw_snippets: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("references", "snippets"):
-            chosen = tuple(getattr(self, name))
-            if not chosen or len(set(chosen)) != len(chosen):
+        for name in ("references", "snippets", "test_references", "test_snippets"):
+            chosen = getattr(self, name)
+            if len(set(chosen)) != len(chosen) or (not chosen and not name.startswith("test")):
                 raise ValueError(f"instruments: {name} {list(chosen)}; expected one or more, each named once")
-            object.__setattr__(self, name, chosen)
+        for name in ("draw_references", "draw_snippets"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"instruments: {name} {getattr(self, name)}; expected 0 (all of the pool) or more")
 
 
 @dataclass(frozen=True)
@@ -89,6 +110,7 @@ class Recipe:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     instruments: InstrumentSettings = field(default_factory=InstrumentSettings)
     render: RenderSettings = field(default_factory=RenderSettings)
+    sound: SoundSettings = field(default_factory=SoundSettings)
     spectrogram: SpectrogramSettings = field(default_factory=SpectrogramSettings)
     windows: WindowSettings = field(default_factory=WindowSettings)
     splits: SplitSettings = field(default_factory=SplitSettings)
@@ -100,6 +122,17 @@ class Recipe:
         values = asdict(self)
         del values["folder"]
         return values
+
+    def rooms(self) -> list[RoomFile]:
+        """The user's own impulse responses, where the recipe names a folder of them.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If it is not there or holds none.
+        """
+        room = self.sound.room
+        return find_rooms(self.folder / room.folder) if room and room.folder else []
 
     def source_path(self, source: SourceSettings) -> Path:
         """Where a source's MIDI lies on this machine.
@@ -136,15 +169,43 @@ def settings_from(section: str, cls: type[_Settings], table: Any) -> _Settings:
     if missing:
         raise ValueError(f"[{section}] lacks {', '.join(missing)}")
     values: dict[str, Any] = {}
+    hints = get_type_hints(cls)
     for key, value in table.items():
-        kind: Any = known[key].type
+        kind: Any = hints[key]
+        if type(None) in get_args(kind):
+            values[key] = _nested(f"{section}.{key}", kind, value)
+            continue
         is_tuple = get_origin(kind) is tuple
         if is_tuple and not isinstance(value, list | tuple):
             raise ValueError(f"[{section}] {key} = {value!r}; expected a list")
         for element in value if is_tuple else (value,):
             _check_element(section, key, element, set(get_args(kind)) - {Ellipsis} if is_tuple else {kind})
-        values[key] = float(value) if kind is float else value
+        values[key] = tuple(value) if is_tuple else float(value) if kind is float else value
     return cls(**values)
+
+
+def _nested(section: str, kind: Any, value: Any) -> Any:
+    """Settings of a table within a table; a plain value stands for the table's first key, None for no table."""
+    if value is None:
+        return None
+    nested = next(option for option in get_args(kind) if option is not type(None))
+    if not isinstance(value, Mapping):
+        value = {fields(nested)[0].name: value}
+    return settings_from(section, nested, value)
+
+
+def augment_settings(base: AugmentSettings | None, operations: Mapping[str, Any]) -> AugmentSettings:
+    """Put single operations on top of a recipe's, or of :data:`PLAIN_OPERATIONS` where there is none.
+
+    Raises
+    ------
+    ValueError
+        If keys or values don't fit.
+    """
+    if base is None:
+        return settings_from("augment", AugmentSettings, PLAIN_OPERATIONS | operations)
+    own = settings_from("augment", AugmentSettings, operations)
+    return replace(base, **{name: getattr(own, name) for name in operations})
 
 
 def _required(entry: Any) -> bool:

@@ -18,6 +18,7 @@ from sfdata.notes import EVENT_GRID_SAMPLES, NoteArray, event_grid_samples
 from sfdata.soundfonts import Instrument
 
 BLOCK_SAMPLES = 512 * EVENT_GRID_SAMPLES
+MAX_TUNING_CENTS = 1200
 AUDIO_FORMATS = ("flac", "wav")
 SUBTYPES = {"flac": ("PCM_16", "PCM_24"), "wav": ("PCM_16", "PCM_24", "FLOAT")}
 
@@ -68,7 +69,11 @@ def preset_name(instrument: Instrument, sample_rate_hz: int, settings: RenderSet
 
 
 def render(
-    notes: NoteArray, instrument: Instrument, sample_rate_hz: int, settings: RenderSettings | None = None
+    notes: NoteArray,
+    instrument: Instrument,
+    sample_rate_hz: int,
+    settings: RenderSettings | None = None,
+    tuning_cents: float = 0.0,
 ) -> NDArray[np.float32]:
     """Render notes with one instrument.
 
@@ -79,6 +84,8 @@ def render(
     instrument : Instrument
     sample_rate_hz : int
     settings : RenderSettings, optional
+    tuning_cents : float
+        Shift of all pitches, at most an octave either way; onsets stay where they are.
 
     Returns
     -------
@@ -88,8 +95,10 @@ def render(
     Raises
     ------
     ValueError
-        If the soundfont cannot be loaded or lacks the preset.
+        If the soundfont cannot be loaded or lacks the preset, or the tuning is out of range.
     """
+    if not abs(tuning_cents) <= MAX_TUNING_CENTS:
+        raise ValueError(f"tuning_cents {tuning_cents}; expected {-MAX_TUNING_CENTS} to {MAX_TUNING_CENTS}")
     settings = settings or RenderSettings()
     host = synth_host(instrument.path, instrument.sha256, sample_rate_hz, settings.gain)
     on, off = event_grid_samples(notes, sample_rate_hz)
@@ -103,6 +112,8 @@ def render(
     address, item = stereo.ctypes.data, stereo.itemsize
     event, count = 0, len(times)
     with host.lend(instrument.bank, instrument.program) as synth:
+        if tuning_cents:
+            synth.tune(tuning_cents)
         for begin in range(0, total, BLOCK_SAMPLES):
             position, end = begin, min(begin + BLOCK_SAMPLES, total)
             while position < end:

@@ -62,6 +62,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "duration_s": ("float64", "of the sound"),
         "gain": ("float32", "linear factor applied to the sound"),
         "room": ("str", "room applied to the sound, empty for none"),
+        "sound": ("str", "all that was drawn to befall the sound, as JSON; {} for nothing"),
         "sha256": ("str", "of the rendition's frames as stored, C order"),
     },
     "pairs": {

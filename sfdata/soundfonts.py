@@ -2,39 +2,29 @@
 
 import hashlib
 import importlib.util
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sfdata.shipped_files import shipped_file
+from sfdata.programs import parse_programs
+from sfdata.registry import Soundfont, fetched_folder, registered, registry
+from sfdata.sf2 import preset_names
 
 DEFAULT_INSTRUMENT = "timgm6mb:0"
-
-
-@dataclass(frozen=True)
-class Soundfont:
-    """A registry entry.
-
-    Attributes
-    ----------
-    name, title, sha256, licence, source : str
-    bytes : int
-    locations : tuple of str
-    presets : dict of int to str
-        Names of the presets of bank 0 that are worth using, by program.
-    """
-
-    name: str
-    title: str
-    sha256: str
-    bytes: int
-    licence: str
-    source: str
-    locations: tuple[str, ...]
-    presets: dict[int, str]
+SYSTEM_FOLDERS = (
+    "/usr/share/sounds/sf2",  # Debian, Ubuntu, openSUSE, Gentoo
+    "/usr/share/sounds/sf3",
+    "/usr/share/soundfonts",  # Fedora, Arch
+    "/usr/local/share/sounds/sf2",
+    "/usr/local/share/sounds/sf3",
+    "/usr/local/share/soundfonts",  # Homebrew on Intel, BSD
+    "/opt/homebrew/share/soundfonts",
+    "~/.local/share/soundfonts",
+    "~/Library/Audio/Sounds/Banks",  # macOS
+)
+_MAX_BANK = 16383
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,7 @@ class Instrument:
     Attributes
     ----------
     name : str
-        ``soundfont:program``.
+        ``soundfont:program``, or ``soundfont:bank:program`` where the bank is not 0.
     path : str
         The soundfont's file on this machine; not part of what makes two instruments equal.
     sha256 : str
@@ -52,6 +42,8 @@ class Instrument:
     bank, program : int
     licence : str
         Empty where unknown.
+    split : str
+        ``all``, or the split that the instrument is kept to; not part of what makes two instruments equal.
     """
 
     name: str
@@ -60,25 +52,23 @@ class Instrument:
     bank: int
     program: int
     licence: str
+    split: str = field(default="all", compare=False)
 
 
-@lru_cache(maxsize=1)
-def registry() -> dict[str, Soundfont]:
-    """The soundfonts that ``soundfonts.toml`` names."""
-    entries = tomllib.loads(shipped_file("soundfonts.toml").read_text(encoding="utf-8"))
-    return {
-        name: Soundfont(
-            name=name,
-            title=entry["title"],
-            sha256=entry["sha256"],
-            bytes=entry["bytes"],
-            licence=entry["licence"],
-            source=entry["source"],
-            locations=tuple(entry["locations"]),
-            presets={int(program): title for program, title in entry["presets"].items()},
-        )
-        for name, entry in entries.items()
-    }
+@dataclass(frozen=True)
+class Check:
+    """What is amiss with registered soundfonts.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        Of those with another file in their place, and of those asked for that are nowhere.
+    absent : tuple of str
+        Names of those that are not on this machine.
+    """
+
+    problems: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 @lru_cache(maxsize=64)
@@ -94,15 +84,49 @@ def file_sha256(path: Path) -> str:
 
 
 def _candidates(soundfont: Soundfont) -> list[Path]:
-    paths = []
+    paths: list[Path] = []
     for location in soundfont.locations:
-        if location.startswith("package:"):
-            package, _, inside = location.removeprefix("package:").partition("/")
+        kind, _, rest = location.partition(":")
+        if kind == "package":
+            package, _, inside = rest.partition("/")
             spec = importlib.util.find_spec(package)  # finds without importing
             paths += [Path(folder) / inside for folder in (spec.submodule_search_locations or [])] if spec else []
+        elif kind == "system":
+            paths += [Path(folder).expanduser() / rest for folder in SYSTEM_FOLDERS]
         else:
             paths.append(Path(location).expanduser())
-    return paths
+    return [*paths, fetched_folder() / soundfont.file_name]
+
+
+def _search(soundfont: Soundfont) -> tuple[Path | None, list[str]]:
+    """Where a font lies, or else what was seen in its places: first what is not simply absent."""
+    odd, absent = [], []
+    for path in _candidates(soundfont):
+        try:
+            if not path.is_file():
+                absent.append(path)
+                continue
+            found = file_sha256(path)
+        except OSError as error:
+            odd.append(f"{path}: {error.strerror}")
+            continue
+        if found == soundfont.sha256:
+            return path, []
+        odd.append(f"{path}: another file, sha256 {found}")
+    if absent:
+        more = f" and {len(absent) - 1} other places" if len(absent) > 1 else ""
+        odd.append(f"{absent[0]}{more}: absent")
+    return None, odd
+
+
+def _missing(soundfont: Soundfont, seen: Sequence[str]) -> str:
+    get = f"get it from {soundfont.source or 'where it came from'}"
+    if soundfont.download is not None:
+        get = f"run 'sfdata soundfonts fetch {soundfont.name}' ({soundfont.download.bytes / 1e6:.0f} MB)"
+    return (
+        f"soundfont {soundfont.name!r} (sha256 {soundfont.sha256}) is not on this machine; looked at "
+        f"{'; '.join(seen)}. Give a path to a soundfont instead, or {get}"
+    )
 
 
 def locate(soundfont: Soundfont) -> Path:
@@ -111,56 +135,92 @@ def locate(soundfont: Soundfont) -> Path:
     Raises
     ------
     FileNotFoundError
-        If none of its locations holds the very file; says what each holds.
+        If none of its locations holds the very file; says what each holds, and how to get it.
     """
-    seen = []
-    for path in _candidates(soundfont):
-        if not path.is_file():
-            seen.append(f"{path}: absent")
-        elif (found := file_sha256(path)) == soundfont.sha256:
-            return path
-        else:
-            seen.append(f"{path}: another file, sha256 {found}")
-    raise FileNotFoundError(
-        f"soundfont {soundfont.name!r} (sha256 {soundfont.sha256}) is not on this machine; looked at "
-        f"{'; '.join(seen) or 'no location'}. Give a path to a soundfont instead, or get it from {soundfont.source}"
-    )
+    path, seen = _search(soundfont)
+    if path is None:
+        raise FileNotFoundError(_missing(soundfont, seen))
+    return path
 
 
 def inventory() -> list[dict[str, Any]]:
     """Registered soundfonts with where they lie on this machine (``path``, empty where they don't)."""
-    rows = []
-    for soundfont in registry().values():
-        try:
-            path = str(locate(soundfont))
-        except FileNotFoundError:
-            path = ""
-        rows.append(asdict(soundfont) | {"path": path})
-    return rows
+    return [asdict(soundfont) | {"path": str(_search(soundfont)[0] or "")} for soundfont in registry().values()]
 
 
-def verify(names: Sequence[str] = ()) -> list[str]:
-    """Say for each registered soundfont (or those named) that is not on this machine what is there instead.
+def check(names: Sequence[str] = ()) -> Check:
+    """Look whether registered soundfonts are on this machine with the right content.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Those that must be there. Without any, all are looked at, and only another file in a font's place is a
+        problem.
 
     Raises
     ------
     ValueError
         If a name is not registered.
     """
-    unknown = [name for name in names if name not in registry()]
-    if unknown:
-        raise ValueError(f"no soundfont {', '.join(unknown)} in the registry; it knows {', '.join(registry())}")
-    problems = []
-    for name in names or registry():
-        try:
-            locate(registry()[name])
-        except FileNotFoundError as error:
-            problems.append(str(error))
-    return problems
+    problems, absent = [], []
+    for soundfont in [registered(name) for name in names] or registry().values():
+        path, seen = _search(soundfont)
+        if path is None:
+            absent.append(soundfont.name)
+            if names or not all(text.endswith(": absent") for text in seen):
+                problems.append(_missing(soundfont, seen))
+    return Check(tuple(problems), tuple(absent))
+
+
+def verify(names: Sequence[str] = ()) -> list[str]:
+    """Problems that :func:`check` finds.
+
+    Raises
+    ------
+    ValueError
+        If a name is not registered.
+    """
+    return list(check(names).problems)
+
+
+def _find(name: str, text: str) -> tuple[str, Path, Soundfont | None]:
+    """Name, file and registry entry of the font that a name or path means; `text` is what to call it in an error."""
+    entries = registry()
+    if name in entries:
+        return name, locate(entries[name]), entries[name]
+    path = Path(name)
+    if path.is_file():
+        for soundfont in entries.values():  # one instrument, by whatever path: known by its content
+            if soundfont.bytes == path.stat().st_size and soundfont.sha256 == file_sha256(path):
+                return soundfont.name, path, soundfont
+        return path.stem, path, None
+    raise ValueError(
+        f"instrument {text!r}: no soundfont file of that name, and the registry knows {', '.join(entries)}; "
+        "expected NAME[:PROGRAM] or a path to an .sf2 or .sf3 file"
+    )
+
+
+def _split_text(text: str) -> tuple[str, str]:
+    """The font's name or path, and what stands after the last colon (``0`` where there is none)."""
+    name, colon, rest = text.rpartition(":")
+    if not colon or "/" in rest or "\\" in rest or Path(text).is_file():
+        return text, "0"
+    return name, rest
+
+
+def _instrument(name: str, path: Path, soundfont: Soundfont | None, bank: int, program: int) -> Instrument:
+    label = f"{name}:{bank}:{program}" if bank else f"{name}:{program}"
+    licence, split = (soundfont.licence, soundfont.split_of(bank, program)) if soundfont else ("", "all")
+    return Instrument(label, str(path.resolve()), file_sha256(path), bank, program, licence, split)
 
 
 def resolve_instrument(text: str) -> Instrument:
-    """Turn ``NAME[:PROGRAM]`` or ``PATH[:PROGRAM]`` into an instrument on this machine.
+    """Turn ``NAME[:[BANK:]PROGRAM]`` or ``PATH[:[BANK:]PROGRAM]`` into an instrument on this machine.
+
+    Parameters
+    ----------
+    text : str
+        Program and bank are 0 where they are not told.
 
     Raises
     ------
@@ -169,22 +229,51 @@ def resolve_instrument(text: str) -> Instrument:
     FileNotFoundError
         If a registered soundfont is not on this machine.
     """
-    name, colon, number = text.rpartition(":")
-    if not colon or "/" in number or "\\" in number or Path(text).is_file():
-        name, number = text, "0"
-    if not number.isdigit() or not 0 <= int(number) <= 127:
+    name, number = _split_text(text)
+    if not (number.isascii() and number.isdigit()) or int(number) > 127:
         raise ValueError(f"instrument {text!r}: program {number!r}; expected NAME:PROGRAM with a program from 0 to 127")
-    if name in registry():
-        soundfont = registry()[name]
-        path, licence = locate(soundfont), soundfont.licence
-    elif Path(name).is_file():
-        path, licence, name = Path(name), "", Path(name).stem
-        for soundfont in registry().values():  # one instrument, by whatever path: known by its content
-            if soundfont.sha256 == file_sha256(path):
-                licence, name = soundfont.licence, soundfont.name
-    else:
-        raise ValueError(
-            f"instrument {text!r}: no soundfont file of that name, and the registry knows {', '.join(registry())}; "
-            "expected NAME[:PROGRAM] or a path to an .sf2 or .sf3 file"
-        )
-    return Instrument(f"{name}:{int(number)}", str(path.resolve()), file_sha256(path), 0, int(number), licence)
+    font, _, bank = name.rpartition(":")
+    if not font or not (bank.isascii() and bank.isdigit()) or name in registry() or Path(name).is_file():
+        font, bank = name, "0"
+    if int(bank) > _MAX_BANK:
+        raise ValueError(f"instrument {text!r}: bank {bank}; expected 0 to {_MAX_BANK}")
+    return _instrument(*_find(font, text), int(bank), int(number))
+
+
+def resolve_pool(names: Sequence[str]) -> list[Instrument]:
+    """Turn texts into the instruments they stand for, each once, in order.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As :func:`resolve_instrument` takes them, or with several programs of bank 0 after the colon, as
+        :func:`sfdata.programs.parse_programs` reads them: ``timgm6mb:0-7``, ``fluidr3-gm:0,2,4``, ``timgm6mb:piano``.
+        Of several programs, those that the font lacks are left out.
+
+    Returns
+    -------
+    list of Instrument
+
+    Raises
+    ------
+    ValueError
+        If a text cannot be read, or the font has none of its programs.
+    FileNotFoundError
+        If a registered soundfont is not on this machine.
+    """
+    pool: dict[tuple[str, int, int], Instrument] = {}
+    for text in names:
+        name, selection = _split_text(text)
+        if selection.isdigit():
+            chosen = [resolve_instrument(text)]
+        else:
+            wanted = parse_programs(selection, f"instruments {text!r}")
+            found = _find(name, text)
+            held = {program for bank, program in preset_names(found[1]) if bank == 0}
+            chosen = [_instrument(*found, 0, program) for program in wanted if program in held]
+            if not chosen:
+                has = ", ".join(map(str, sorted(held))) or "none"
+                raise ValueError(f"instruments {text!r}: {found[1]} has none of these programs in bank 0; it has {has}")
+        for instrument in chosen:
+            pool.setdefault((instrument.sha256, instrument.bank, instrument.program), instrument)
+    return list(pool.values())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfdata.naming import PieceName
 from sfdata.schema import SPLITS
 
 
@@ -16,13 +17,18 @@ class SplitSettings:
     train, validation, test : float
         In any unit; they are divided by their sum. With three works or more, every split whose share is above
         zero gets at least one; of two, one goes to train and one to test; a single one goes to train.
+    by : {"work", "composer"}
+        What is kept whole: works, or all works of a composer (pieces of unknown composers: works).
     """
 
     train: float = 0.7
     validation: float = 0.15
     test: float = 0.15
+    by: str = "work"
 
     def __post_init__(self) -> None:
+        if self.by not in ("work", "composer"):
+            raise ValueError(f"splits: by {self.by!r}; expected 'work' or 'composer'")
         if min(self.train, self.validation, self.test) < 0 or self.train + self.validation + self.test <= 0:
             raise ValueError(
                 f"splits: train {self.train}, validation {self.validation}, test {self.test}; expected shares of 0 or "
@@ -64,6 +70,23 @@ def group_works(keys: list[set[str]]) -> list[str]:
     for piece, own in enumerate(keys):
         first[root(piece)] = min(first.get(root(piece), "\uffff"), *own)
     return [first[root(piece)] for piece in range(len(keys))]
+
+
+def split_groups(works: list[str], composers: list[str], settings: SplitSettings) -> list[str]:
+    """For each piece, a name for what is kept whole: its work, or all that its composer wrote.
+
+    Examples
+    --------
+    >>> split_groups(["a", "b", "c"], ["J. S. Bach", "Johann Sebastian Bach", ""], SplitSettings(by="composer"))
+    ['a', 'a', 'c']
+    """
+    if settings.by == "work":
+        return list(works)
+    keys = [
+        {work} | ({f"composer:{surname}"} if (surname := PieceName("", composer).surname) else set())
+        for work, composer in zip(works, composers, strict=True)
+    ]
+    return group_works(keys)
 
 
 def assign_splits(works: list[str], fixed: list[str], settings: SplitSettings, seed: int) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sfdata.augment import AugmentSettings
 from sfdata.manifest import Entry, entry_notes, entry_piece_note, notes_path, read_manifest, write_manifest
 from sfdata.midi import MidiSettings, find_midi, printable, read_piece, write_midi
-from sfdata.notes import is_monophonic, snap_to_event_grid, write_notes_csv
+from sfdata.notes import snap_to_event_grid, write_notes_csv
 from sfdata.plan import Skipped, none_usable, perform, skip
 from sfdata.render import SUBTYPES, RenderSettings, preset_name, render, write_audio
 from sfdata.soundfonts import resolve_instrument
@@ -75,9 +75,19 @@ def extract_folder(
 
 
 def augment_folder(
-    voices: str | Path, output: str | Path, settings: AugmentSettings, seed: int, progress: Progress | None = None
+    voices: str | Path,
+    output: str | Path,
+    settings: AugmentSettings,
+    seed: int,
+    sample_rate_hz: int = 22050,
+    progress: Progress | None = None,
 ) -> StageResult:
     """Write the score side and the drawn variants of every voice in a folder.
+
+    Parameters
+    ----------
+    sample_rate_hz : int
+        Of the sound to be rendered, to whose event grid times are snapped.
 
     Raises
     ------
@@ -88,13 +98,13 @@ def augment_folder(
 
     def augment(entry: Entry) -> list[Entry]:
         voice = entry_notes(voices, entry)
-        if not is_monophonic(voice):
-            raise ValueError("is not monophonic; run 'sfdata extract' on it first")
         piece_note = entry_piece_note(entry, voice)
         voice["source"] = piece_note
         stem = entry.file.rsplit(".", 1)[0]
         entries = []
-        for performance in perform([voice], settings, seed, entry.sha256, entry.method, first_voice=entry.voice):
+        for performance in perform(
+            [voice], settings, seed, entry.sha256, entry.method, sample_rate_hz, first_voice=entry.voice
+        ):
             file = f"{stem}.score.mid" if performance.role == "score" else f"{stem}.variant{performance.copy}.mid"
             write_midi(output / file, performance.notes, entry.title)
             entries.append(

@@ -17,6 +17,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
+from sfdata.notes import NOTE_DTYPE, NoteArray
 from sfdata.schema import FORMAT, FORMAT_VERSION, SPLITS, TABLES, Table, array_sha256
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.windows import WindowSettings
@@ -235,6 +236,14 @@ class Store:
         first = int(self.performances["first_note"][performance])
         part = slice(first, first + int(self.performances["note_count"][performance]))
         return {column: values[part] for column, values in self.notes.items()}
+
+    def note_array(self, performance: int) -> NoteArray:
+        """Notes of one performance as a note array, ``source`` as stored."""
+        columns = self.performance_notes(performance)
+        notes: NoteArray = np.empty(len(columns["onset_s"]), dtype=NOTE_DTYPE)
+        for name in NOTE_DTYPE.names or ():
+            notes[name] = columns[name]
+        return notes
 
 
 def open_store(path: str | Path) -> Store:

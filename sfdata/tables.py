@@ -10,6 +10,7 @@ import numpy as np
 from sfdata.pairs import piece_pairs
 from sfdata.plan import PiecePlan
 from sfdata.schema import SPLITS, TABLES, Table
+from sfdata.sound import room_name
 from sfdata.soundfonts import Instrument
 from sfdata.windows import WindowSettings
 
@@ -82,7 +83,7 @@ def assemble_tables(
             bank=instrument.bank,
             program=instrument.program,
             licence=instrument.licence,
-            split="all",
+            split=instrument.split,
         )
     notes = 0
     for piece, (plan, work, split, start) in enumerate(zip(plans, works, splits, starts, strict=True)):
@@ -118,7 +119,8 @@ def assemble_tables(
                 instrument=row_of[rendition.instrument],
                 duration_s=made.duration_s,
                 gain=made.gain,
-                room="",
+                room=room_name(rendition.sound),
+                sound=json.dumps(rendition.sound, sort_keys=True),
                 sha256=made.sha256,
             )
             first += rendition.frames

@@ -1,14 +1,18 @@
 """Validation: is a store whole, do its labels agree with its arrays, does anything leak between splits."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sfdata.augment import apply_record
 from sfdata.naming import PieceName, work_keys
-from sfdata.notes import NoteArray, make_notes
+from sfdata.notes import NoteArray, snap_to_event_grid
 from sfdata.schema import SPLITS, TABLES
 from sfdata.sounding import onset_lag_s, rising_share
 from sfdata.spectrogram import frame_count
@@ -17,6 +21,8 @@ from sfdata.store import Store, open_store
 
 TOLERANCE_FRAMES = 1e-6
 RISING_SHARE = 0.8
+RECORD_S = 0.003  # a step of the event grid: times that went through files are rounded
+FEWEST_NOTES = 8  # fewer could agree by chance
 LAG_FRAMES = (-0.25, 0.6)  # an instrument's attack adds up to a third of a frame
 
 
@@ -28,17 +34,20 @@ class Problem:
     detail: str
 
 
-def validate(path: str | Path, composers: bool = False) -> list[Problem]:
+def validate(path: str | Path, composers: bool = False, instruments: bool = False) -> list[Problem]:
     """Check a store thoroughly.
 
     The outline (arrays, types, version), checksums of all tables and frames, references between tables, labels against
-    notes and against the spectrograms, and that no work, file or (when asked) composer stands in two splits.
+    notes and against the spectrograms, variants against their records, and that no work, file, performance, instrument
+    that is kept to a split, or (when asked) composer or snippets' instrument stands in two splits.
 
     Parameters
     ----------
     path : path
     composers : bool
         Whether a composer in two splits is a problem too.
+    instruments : bool
+        Whether an instrument that plays snippets both in test and in another split is a problem too.
 
     Returns
     -------
@@ -55,8 +64,9 @@ def validate(path: str | Path, composers: bool = False) -> list[Problem]:
     except ValueError as error:
         return [Problem("outline", str(error))]
     problems: list[Problem] = []
-    for check in (_checksums, _links, _labels, lambda opened: _leaks(opened, composers), _frames):
-        if problems and check in (_links, _labels):
+    leaks = partial(_leaks, composers=composers, instruments=instruments)
+    for check in (_checksums, _links, _labels, _records, leaks, _frames):
+        if problems and check in (_links, _labels, _records):
             break  # what follows reads through tables and links that are not as they should be
         try:
             problems += check(store)
@@ -158,9 +168,42 @@ def _labels(store: Store) -> Iterator[Problem]:
     if wrong:
         yield Problem("labels", f"{wrong} targets differ from the onset of the note they stand for")
     pitch = store.notes["pitch"]
-    differ = int((pitch[counterpart] != pitch[pairs["note"]]).sum())
-    if differ:
-        yield Problem("labels", f"{differ} pairs have another pitch in the snippet than in the reference")
+    wrong_notes = np.array([_has_wrong_notes(text) for text in store.performances["augmentation"]], dtype=bool)
+    differ = (pitch[counterpart] != pitch[pairs["note"]]) & ~wrong_notes[snippet_performance]
+    if differ.any():
+        yield Problem("labels", f"{int(differ.sum())} pairs have another pitch in the snippet than in the reference")
+
+
+def _has_wrong_notes(augmentation: str) -> bool:
+    return any(drawn.get("operation") == "wrong_notes" for drawn in json.loads(augmentation).get("operations", []))
+
+
+def _records(store: Store) -> Iterator[Problem]:
+    """Every variant made again from the score side's notes and its record."""
+    columns = store.performances
+    for number in np.flatnonzero(columns["role"] == "variant"):
+        record = json.loads(columns["augmentation"][number])
+        if not record.get("operations"):
+            continue
+        same_voice = (columns["piece"] == columns["piece"][number]) & (columns["voice"] == columns["voice"][number])
+        scores = np.flatnonzero(same_voice & (columns["role"] == "score"))
+        if not len(scores):
+            yield Problem("records", f"performance {number} is a variant of a voice without a score side")
+            continue
+        try:
+            made = apply_record(store.note_array(int(scores[0])), record)
+        except ValueError as error:
+            yield Problem("records", f"the record of performance {number} cannot be applied: {error}")
+            continue
+        made, stored = snap_to_event_grid(made, store.spectrogram.sample_rate_hz), store.note_array(int(number))
+        if len(made) != len(stored) or any(
+            not np.array_equal(made[name], stored[name]) for name in ("pitch", "velocity", "source")
+        ):
+            yield Problem("records", f"performance {number} is not what its record makes of the score side")
+            continue
+        off_s = max(float(np.abs(made[name] - stored[name]).max(initial=0)) for name in ("onset_s", "offset_s"))
+        if off_s > RECORD_S:
+            yield Problem("records", f"notes of performance {number} lie up to {off_s:.4f} s from what its record says")
 
 
 def _counterparts(store: Store) -> NDArray[np.int64]:
@@ -178,7 +221,7 @@ def _counterparts(store: Store) -> NDArray[np.int64]:
     return found
 
 
-def _leaks(store: Store, composers: bool) -> Iterator[Problem]:
+def _leaks(store: Store, composers: bool, instruments: bool) -> Iterator[Problem]:
     split = store.pieces["split"]
     works = np.array(group_works([_keys(store, piece) for piece in range(len(split))]), dtype=object)
     for work in sorted(set(works)):
@@ -186,13 +229,13 @@ def _leaks(store: Store, composers: bool) -> Iterator[Problem]:
         if len(found) > 1:
             titles = ", ".join(sorted({repr(str(title)) for title in store.pieces["title"][works == work]}))
             yield Problem("leak", f"one work ({work}) stands in splits {', '.join(found)}: {titles}")
-    columns = ["work"] + (["composer"] if composers else [])
-    for column in columns:
-        values = store.pieces[column]
-        for value in sorted({str(value) for value in values} - {""}):
-            found = sorted(set(split[values == value]))
-            if len(found) > 1:
-                yield Problem("leak", f"{column} {value!r} stands in splits {', '.join(found)}")
+    yield from _in_two_splits("work", store.pieces["work"], split)
+    if composers:
+        surnames = [PieceName("", str(composer)).surname for composer in store.pieces["composer"]]
+        yield from _in_two_splits("composer", np.array(surnames, dtype=object), split)
+    played = [_played(store.note_array(number)) for number in range(len(store.performances["piece"]))]
+    yield from _in_two_splits("performance", np.array(played, dtype=object), split[store.performances["piece"]])
+    yield from _instrument_leaks(store, instruments)
     pairs = store.pairs
     for side in ("reference_rendition", "snippet_rendition"):
         piece = store.performances["piece"][store.renditions["performance"][pairs[side]]]
@@ -201,14 +244,45 @@ def _leaks(store: Store, composers: bool) -> Iterator[Problem]:
             yield Problem("leak", f"{wrong} pairs are in another split than the piece of their {side}")
 
 
+def _played(notes: NoteArray) -> str:
+    """What tells a performance from others, in whatever key; empty for a few notes, which could agree by chance."""
+    if len(notes) < FEWEST_NOTES:
+        return ""
+    steps = np.stack([np.diff(notes["onset_s"]), np.diff(notes["pitch"].astype(np.float64))])
+    return hashlib.sha256(steps.tobytes()).hexdigest()[:16]
+
+
+def _in_two_splits(what: str, values: NDArray, split: NDArray) -> Iterator[Problem]:
+    found: dict[str, set[str]] = {}
+    for value, name in zip(values, split, strict=True):
+        found.setdefault(str(value), set()).add(str(name))
+    for value in sorted(value for value, names in found.items() if value and len(names) > 1):
+        yield Problem("leak", f"{what} {value!r} stands in splits {', '.join(sorted(found[value]))}")
+
+
+def _instrument_leaks(store: Store, everywhere: bool) -> Iterator[Problem]:
+    """Instruments heard outside the split they are kept to; with `everywhere`, snippets' ones in test and another."""
+    pairs, names = store.pairs, store.instruments["name"]
+    in_test = pairs["split"] == SPLITS.index("test")
+    for side in ("reference_rendition", "snippet_rendition"):
+        instrument = store.renditions["instrument"][pairs[side]]
+        kept_to = store.instruments["split"][instrument]
+        astray = ((kept_to == "train") & in_test) | ((kept_to == "test") & ~in_test)
+        for row in np.unique(instrument[astray]):
+            where = store.instruments["split"][row]
+            yield Problem("leak", f"instrument {names[row]} is kept to {where} and plays {side[:-10]}s elsewhere")
+        if everywhere and side == "snippet_rendition":
+            for row in np.intersect1d(instrument[in_test], instrument[~in_test]):
+                yield Problem("leak", f"instrument {names[row]} plays snippets in test and in another split")
+
+
 def _keys(store: Store, piece: int) -> set[str]:
     """Keys of a piece's work, made again from what the store tells of it."""
     facts = {name: str(values[piece]) for name, values in store.pieces.items()}
     scores = (store.performances["piece"] == piece) & (store.performances["role"] == "score")
     notes: NoteArray | None = None
     if scores.any():
-        columns = store.performance_notes(int(np.flatnonzero(scores)[0]))
-        notes = make_notes(*(columns[name] for name in ("onset_s", "offset_s", "pitch", "velocity")))
+        notes = store.note_array(int(np.flatnonzero(scores)[0]))
     return work_keys(PieceName(facts["title"], facts["composer"], facts["source_id"]), facts["sha256"], notes)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from sfdata.augment import AugmentSettings
 from sfdata.build import build
+from sfdata.operations import Articulation, NoteLength, RestInsert, RestRemove, Tempo, Transpose
 from sfdata.recipe import InstrumentSettings, Recipe, read_recipe
 from sfdata.shipped_files import shipped_file
 from sfdata.splits import SplitSettings
@@ -33,12 +34,12 @@ def small_recipe() -> Recipe:
         read_recipe("pipelines/demo.toml"),
         augment=AugmentSettings(
             copies=1,
-            tempo=(0.8, 1.25),
-            articulations=("as-is", "staccato", "legato"),
-            note_length=(0.8, 1.2),
-            rest_insert=0.05,
-            rest_remove=0.1,
-            transpose=(-3, 3),
+            transpose=Transpose((-3, 3)),
+            tempo=Tempo((0.8, 1.25)),
+            rest_remove=RestRemove(0.1),
+            rest_insert=RestInsert(0.05),
+            articulation=Articulation(("as-is", "staccato", "legato")),
+            note_length=NoteLength((0.8, 1.2)),
         ),
         instruments=InstrumentSettings(references=("timgm6mb:0",), snippets=("timgm6mb:1", "timgm6mb:4")),
         splits=SplitSettings(1.0, 1.0, 1.0),

@@ -2,131 +2,142 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfdata.augment import (
-    ARTICULATIONS,
-    AugmentSettings,
-    apply_variation,
-    draw_transposition,
-    draw_variation,
-    generator,
-    transpose,
-)
+from sfdata.augment import AugmentSettings, apply_record, draw_score, draw_variation, generator
 from sfdata.midi import read_piece
 from sfdata.notes import is_monophonic, make_notes
+from sfdata.operations import OPERATIONS, SCORE_OPERATIONS, Articulation, Jitter, RestInsert, Tempo, Transpose
+from sfdata.recipe import settings_from
 from sfdata.voices import extract_voices
 
-EVERYTHING = AugmentSettings(
-    copies=3,
-    tempo=(0.7, 1.4),
-    articulations=("as-is", *ARTICULATIONS),
-    note_length=(0.5, 1.5),
-    rest_insert=0.1,
-    rest_remove=0.5,
-    transpose=(-6, 6),
-)
+EVERYTHING = AugmentSettings(copies=3, **{name: kind() for name, kind in (SCORE_OPERATIONS | OPERATIONS).items()})
 SCALE = make_notes([0.5, 1.0, 1.5, 2.5], [1.0, 1.5, 2.0, 3.0], [60, 62, 64, 65], [80, 81, 82, 83])
-NOTHING = {"tempo": 1.0, "articulation": "as-is", "sounding": [], "note_length": [], "rests_inserted": [],
-           "rests_removed": []}  # fmt: skip
 
 
-def test_defaults_change_nothing():
-    drawn = draw_variation(SCALE, AugmentSettings(), np.random.default_rng(0))
-    assert drawn == NOTHING
-    assert np.array_equal(apply_variation(SCALE, drawn), SCALE)
-    assert draw_transposition(AugmentSettings(), np.random.default_rng(0)) == 0
-    assert np.array_equal(transpose(SCALE, 0), SCALE)
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
 
 
-def test_empty_voice():
-    empty = SCALE[:0]
-    assert len(apply_variation(empty, draw_variation(empty, EVERYTHING, np.random.default_rng(0)))) == 0
+def test_without_operations_nothing_changes():
+    assert draw_variation(SCALE, AugmentSettings(copies=2), rng()) == {}
+    assert np.array_equal(apply_record(SCALE, {}), SCALE)
+    assert np.array_equal(apply_record(SCALE, {"operations": []}), SCALE)
 
 
-def test_tempo_by_hand():
-    fast = apply_variation(SCALE, NOTHING | {"tempo": 2.0})
-    assert fast["onset_s"].tolist() == [0.5, 0.75, 1.0, 1.5]
-    assert fast["offset_s"].tolist() == [0.75, 1.0, 1.25, 1.75]
-
-
-def test_rests_by_hand():
-    changed = apply_variation(SCALE, NOTHING | {"rests_inserted": [[0, 0.25]], "rests_removed": [2]})
-    assert changed["onset_s"].tolist() == [0.5, 1.25, 1.75, 2.25]
-    assert changed["offset_s"].tolist() == [1.0, 1.75, 2.25, 2.75]
-
-
-def test_articulation_by_hand():
-    short = apply_variation(SCALE, NOTHING | {"articulation": "staccato", "sounding": [0.5] * 4})
-    assert np.allclose(short["offset_s"] - short["onset_s"], [0.25, 0.25, 0.5, 0.25])
-    bound = apply_variation(SCALE, NOTHING | {"articulation": "legato", "sounding": [1.0] * 4})
-    assert bound["offset_s"].tolist() == [1.0, 1.5, 2.5, 3.0]  # legato closes the rest after the third note
-    assert np.array_equal(short["onset_s"], SCALE["onset_s"])
-
-
-def test_note_length_never_reaches_the_next_onset():
-    longer = apply_variation(SCALE, NOTHING | {"note_length": [3.0] * 4})
-    assert longer["offset_s"].tolist() == [1.0, 1.5, 2.5, 3.0]
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_variants_keep_the_map_to_the_score_and_stay_monophonic(seed):
-    rng = np.random.default_rng(seed)
-    onset = 0.5 + np.round(np.cumsum(rng.uniform(0.05, 1, 30)), 4)
-    length = np.round(np.diff(onset, append=onset[-1] + 1) * rng.uniform(0.2, 1, 30), 4)
-    voice = make_notes(onset, onset + length, rng.integers(21, 109, 30), [80] * 30)
-    variant = apply_variation(voice, draw_variation(voice, EVERYTHING, rng))
-    assert variant["source"].tolist() == list(range(30))
-    assert np.array_equal(variant["pitch"], voice["pitch"])
-    assert is_monophonic(variant)
-    assert (variant["offset_s"] > variant["onset_s"]).all()
+def test_score_and_variant_operations_are_kept_apart():
+    assert {drawn["operation"] for drawn in draw_score(SCALE, EVERYTHING, rng())["operations"]} == set(SCORE_OPERATIONS)
+    assert {drawn["operation"] for drawn in draw_variation(SCALE, EVERYTHING, rng())["operations"]} == set(OPERATIONS)
 
 
 def test_what_was_drawn_goes_through_json_and_gives_the_same_notes(short_midi):
     piece = read_piece(short_midi[0])
-    (voice,) = extract_voices(piece.notes)
-    drawn = draw_variation(voice, EVERYTHING, generator(5, piece.sha256, 0, 1))
-    again = json.loads(json.dumps(drawn))
-    assert np.array_equal(apply_variation(voice, drawn), apply_variation(voice, again))
-    assert drawn == draw_variation(voice, EVERYTHING, generator(5, piece.sha256, 0, 1))
-    assert drawn != draw_variation(voice, EVERYTHING, generator(5, piece.sha256, 0, 2))
-    assert drawn != draw_variation(voice, EVERYTHING, generator(6, piece.sha256, 0, 1))
+    drawn = draw_variation(piece.notes, EVERYTHING, generator(5, piece.sha256, 0, 1))
+    made = apply_record(piece.notes, drawn)
+    assert np.array_equal(made, apply_record(piece.notes, json.loads(json.dumps(drawn))))
+    assert not np.array_equal(made, piece.notes)
+    assert drawn == draw_variation(piece.notes, EVERYTHING, generator(5, piece.sha256, 0, 1))
+    assert drawn != draw_variation(piece.notes, EVERYTHING, generator(5, piece.sha256, 0, 2))
+    assert drawn != draw_variation(piece.notes, EVERYTHING, generator(6, piece.sha256, 0, 1))
 
 
-def test_drawn_values_lie_in_their_ranges_and_reach_them(short_midi):
+def test_operations_draw_from_streams_of_their_own():
+    alone = draw_variation(SCALE, AugmentSettings(tempo=Tempo(), jitter=Jitter()), rng())["operations"]
+    among = draw_variation(SCALE, EVERYTHING, rng())["operations"]
+    assert next(d for d in among if d["operation"] == "tempo") == alone[0]
+
+
+def test_an_operation_may_be_left_to_chance():
+    sometimes = AugmentSettings(tempo=Tempo(probability=0.3))
+    applied = [bool(draw_variation(SCALE, sometimes, rng(seed))) for seed in range(300)]
+    assert 0.22 < np.mean(applied) < 0.38
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_everything_at_once_gives_playable_notes_with_their_map(seed):
+    own = rng(seed)
+    onset = 0.5 + np.round(np.cumsum(own.choice([0.0, 0.02, 0.2, 1.0], 60)), 4)
+    notes = make_notes(onset, onset + own.uniform(0.05, 2, 60), own.integers(21, 109, 60), own.integers(1, 128, 60))
+    made = apply_record(notes, draw_variation(notes, EVERYTHING, own))
+    assert (np.diff(made["onset_s"]) >= 0).all() and made["onset_s"][0] >= 0.05
+    assert (made["offset_s"] > made["onset_s"]).all()
+    assert np.allclose(made["onset_s"] * 10_000, np.rint(made["onset_s"] * 10_000), atol=1e-6)  # whole ticks
+    kept = made["source"][made["source"] >= 0]
+    assert len(set(kept.tolist())) == len(kept)
+    for key in np.unique(made["pitch"]):
+        own_notes = made[made["pitch"] == key]
+        assert (np.diff(own_notes["onset_s"]) >= 0.00999).all()
+        assert (own_notes["onset_s"][1:] >= own_notes["offset_s"][:-1] - 1e-9).all()
+
+
+def test_plain_operations_keep_a_voice_monophonic(short_midi):
+    plain = AugmentSettings(tempo=Tempo((0.7, 1.4)), rest_insert=RestInsert(0.1), articulation=Articulation())
     (voice,) = extract_voices(read_piece(short_midi[0]).notes)
-    drawn = [draw_variation(voice, EVERYTHING, np.random.default_rng(seed)) for seed in range(200)]
-    tempos = np.array([d["tempo"] for d in drawn])
-    assert 0.7 <= tempos.min() < 0.75 and 1.33 < tempos.max() <= 1.4
-    assert abs(np.median(np.log(tempos))) < 0.06  # as often slower as faster
-    assert {d["articulation"] for d in drawn} == {"as-is", *ARTICULATIONS}
-    shares = [len(d["rests_inserted"]) / len(voice) for d in drawn]
-    assert abs(np.mean(shares) - 0.1) < 0.01
+    for seed in range(10):
+        made = apply_record(voice, draw_variation(voice, plain, rng(seed)))
+        assert is_monophonic(made) and np.array_equal(made["pitch"], voice["pitch"])
+        assert np.array_equal(made["source"], voice["source"])
 
 
-@given(st.integers(-87, 87), st.integers(21, 108))
-def test_transposition_stays_on_the_keyboard(semitones, pitch):
-    moved = int(transpose(make_notes([0], [1], [pitch], [80]), semitones)["pitch"][0])
-    assert 21 <= moved <= 108
-    assert (moved - pitch - semitones) % 12 == 0
+def test_an_added_stroke_gives_way_to_one_of_the_score():
+    added = {"operation": "additions", "added": [[0.995, 0.3, 62, 50]]}
+    made = apply_record(SCALE, {"operations": [added]})
+    assert made["source"].tolist() == [0, 1, 2, 3]
+
+
+def test_nothing_sounds_before_the_synth_is_ready():
+    early = {"operation": "jitter", "ticks": [-4900, 0, 0, 0]}
+    made = apply_record(SCALE, {"operations": [early]})
+    assert made["onset_s"].tolist() == [0.05, 1.04, 1.54, 2.54]  # all move, so distances stay
+
+
+def test_tempo_factors_are_as_often_slower_as_faster():
+    own = rng()
+    factors = [Tempo((0.7, 1.4)).draw(SCALE, own)["factor"] for _ in range(1000)]
+    assert 0.7 <= min(factors) < 0.72 and 1.37 < max(factors) <= 1.4
+    assert abs(np.mean(np.log(factors)) - np.log(0.7 * 1.4) / 2) < 0.03
+
+
+def test_settings_come_from_tables_and_from_plain_values():
+    short = settings_from("augment", AugmentSettings, {"copies": 2, "tempo": [0.7, 1.4], "rest_insert": 0.1})
+    assert short == AugmentSettings(copies=2, tempo=Tempo((0.7, 1.4)), rest_insert=RestInsert(0.1))
+    table = {"transpose": {"semitones": [-3, 3], "fold": "voice"}, "jitter": {}}
+    assert settings_from("augment", AugmentSettings, table) == AugmentSettings(
+        transpose=Transpose((-3, 3), fold="voice"), jitter=Jitter()
+    )
 
 
 @pytest.mark.parametrize(
-    "settings, said",
+    "table, said",
     [
-        ({"tempo": (2.0, 1.0)}, "tempo"),
-        ({"articulations": ("slurred",)}, "slurred"),
-        ({"rest_insert": 2.0}, "probability"),
+        ({"tempo": [2.0, 1.0]}, r"augment.tempo: factor"),
+        ({"tempo": {"speed": 2}}, r"\[augment.tempo\] has no key speed; expected some of factor"),
+        ({"tempo": "fast"}, r"\[augment.tempo\] factor = 'fast'; expected a list"),
+        ({"vibrato": {}}, "no key vibrato"),
         ({"copies": -1}, "copies"),
-        ({"note_length": (0.0, 1.0)}, "note_length"),
     ],
 )
-def test_bad_settings(settings, said):
+def test_bad_settings(table, said):
     with pytest.raises(ValueError, match=said):
-        AugmentSettings(**settings)
+        settings_from("augment", AugmentSettings, table)
 
 
-def test_a_record_of_another_voice_is_refused():
-    with pytest.raises(ValueError, match="the voice has 4"):
-        apply_variation(SCALE, NOTHING | {"note_length": [1.0]})
+def test_settings_of_the_wrong_kind():
+    with pytest.raises(ValueError, match="jitter is Tempo"):
+        AugmentSettings(jitter=Tempo())
+
+
+@pytest.mark.parametrize(
+    "record, said",
+    [
+        ({"operation": "jitter", "ticks": [1, 2]}, "ticks is for 2 notes; there are 4"),
+        ({"operation": "vibrato"}, "'vibrato'; expected one of"),
+        ({"operation": "omissions", "notes": [17]}, "does not fit 4 notes"),
+        ({"operation": "tempo"}, "does not fit 4 notes"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused(record, said):
+    with pytest.raises(ValueError, match=said):
+        apply_record(SCALE, {"operations": [record]})

@@ -11,7 +11,7 @@ import pytest
 import zarr
 
 from sfdata import open_store
-from sfdata.augment import AugmentSettings, apply_variation, transpose
+from sfdata.augment import AugmentSettings, apply_record
 from sfdata.build import build
 from sfdata.midi import read_piece, write_midi
 from sfdata.notes import make_notes, snap_to_event_grid
@@ -68,13 +68,15 @@ def test_rows_are_rebuilt_from_what_is_stored(built_store: Path, short_midi):
         file = store.pieces["file"][store.performances["piece"][performance]]
         piece = read_piece(paths[file], recipe.midi)
         voice = extract_voices(piece.notes, recipe.voices)[store.performances["voice"][performance]]
-        drawn = json.loads(store.performances["augmentation"][performance])
-        notes = transpose(voice, drawn["transpose"])
+        records = [json.loads(store.performances["augmentation"][performance])]
         if store.performances["role"][performance] == "variant":
-            notes = apply_variation(notes, drawn)
-        notes = snap_to_event_grid(notes, recipe.spectrogram.sample_rate_hz)
+            records.insert(0, json.loads(store.performances["augmentation"][performance - 1]))
+        notes = voice.copy()
+        notes["source"] = np.arange(len(voice))
+        for record in records:
+            notes = snap_to_event_grid(apply_record(notes, record), recipe.spectrogram.sample_rate_hz)
         stored = store.performance_notes(performance)
-        for column in ("onset_s", "offset_s", "pitch", "velocity"):
+        for column in ("onset_s", "offset_s", "pitch", "velocity", "source"):
             assert np.array_equal(notes[column], stored[column])
         assert np.array_equal(voice["source"], stored["piece_note"])
         instrument = resolve_instrument(store.instruments["name"][store.renditions["instrument"][rendition]])

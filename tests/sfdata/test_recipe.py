@@ -35,7 +35,7 @@ def test_defaults():
         ("[augment]\ntranspose = [0.5, 3]", "expected int"),
         ("[augment]\ntempo = [1, inf]", "expected finite float"),
         ("[instruments]\nreferences = [1]", "expected str"),
-        ("[augment]\ntempo = 1", "expected a list"),
+        ("[augment]\ntempo = 1", "factor = 1; expected a list"),
         ("[[sources]]\nlicence = 'x'", r"\[sources\] lacks midi"),
         ("[augment]\ntempo = [1.2, 0.8]", "tempo"),
         ("[voices]\nmethod = 'magic'", "skyline"),

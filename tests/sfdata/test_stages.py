@@ -106,11 +106,10 @@ def test_folders_without_a_manifest(steps: Path, tmp_path: Path):
         build_pairs(tmp_path / "references", tmp_path / "snippets", tmp_path / "t.zarr", workers=1)
 
 
-def test_plain_midi_can_be_rendered_but_not_augmented(tmp_path: Path, short_midi):
+def test_plain_midi_can_be_augmented_and_rendered(tmp_path: Path, short_midi):
     (tmp_path / "midi").mkdir()
     (tmp_path / "midi" / "piece.mid").write_bytes(short_midi[0].read_bytes())
-    with pytest.raises(ValueError, match=r"none of 1 files could be used .*not monophonic"):
-        augment_folder(tmp_path / "midi", tmp_path / "p", AugmentSettings(copies=1), 0)
+    assert augment_folder(tmp_path / "midi", tmp_path / "p", AugmentSettings(copies=1), 0).written == 2
     assert render_folder(tmp_path / "midi", tmp_path / "a", "timgm6mb:0", audio_format="wav").written == 1
     assert (tmp_path / "a" / "piece.wav").is_file() and (tmp_path / "a" / "piece.notes.csv").is_file()
 

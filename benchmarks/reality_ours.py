@@ -1,0 +1,81 @@
+"""Our own performances, to be measured like human ones: those of a store, or drawn by a recipe for the same scores."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sfdata import open_store
+from sfdata.augment import apply_record, draw_score, draw_variation, generator
+from sfdata.expression import pedal_use
+from sfdata.midi import read_piece
+from sfdata.notes import NoteArray, make_notes
+from sfdata.recipe import read_recipe
+from sfdata.voices import extract_voices
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A drawn performance and its score side; see :class:`reality_corresp.AlignedWork`."""
+
+    title: str
+    score_file: str
+    score: NoteArray
+    performance: NoteArray
+    sounding: NoteArray
+    pedal: dict[str, float]
+
+
+def recipe_variants(recipe_path: Path, scores: list[Path]) -> Iterator[Variant]:
+    """Variants of MIDI files as a recipe draws them; nothing is rendered, so this takes seconds."""
+    recipe = read_recipe(recipe_path)
+    for path in scores:
+        piece = read_piece(path, recipe.midi)
+        for number, notes in enumerate(extract_voices(piece.notes, recipe.voices)):
+            voice = notes.copy()
+            voice["source"] = np.arange(len(voice))
+            rng = generator(recipe.seed, piece.sha256, number, 0)
+            score = apply_record(voice, draw_score(voice, recipe.augment, rng))
+            for copy in range(1, max(recipe.augment.copies, 1) + 1):
+                record = draw_variation(score, recipe.augment, generator(recipe.seed, piece.sha256, number, copy))
+                yield _variant(path.stem, path.name, score, apply_record(score, record), record)
+
+
+def store_variants(path: Path) -> Iterator[Variant]:
+    """Variants that a store holds, each with the score side of its voice."""
+    store = open_store(path)
+    table, pieces = store.performances, store.pieces
+    voices = list(zip(table["piece"].tolist(), table["voice"].tolist(), strict=True))
+    score_of = {voice: row for row, voice in enumerate(voices) if table["role"][row] == "score"}
+    for row, voice in enumerate(voices):
+        if table["role"][row] == "variant":
+            score = _store_notes(store.notes, table, score_of[voice])
+            performance = _store_notes(store.notes, table, row)
+            record = json.loads(str(table["augmentation"][row]))
+            piece = table["piece"][row]
+            yield _variant(str(pieces["title"][piece]), str(pieces["file"][piece]), score, performance, record)
+
+
+def _store_notes(notes: dict[str, Any], table: dict[str, Any], row: int) -> NoteArray:
+    first, count = int(table["first_note"][row]), int(table["note_count"][row])
+    columns = [notes[name][first : first + count] for name in ("onset_s", "offset_s", "pitch", "velocity", "source")]
+    return make_notes(*columns)
+
+
+def _variant(title: str, file: str, score: NoteArray, sounding: NoteArray, record: dict[str, Any]) -> Variant:
+    """Tell how long keys are held by applying all of a record but its pedal."""
+    operations = record.get("operations", [])
+    pedal = next((drawn["down"] for drawn in operations if drawn["operation"] == "pedal"), [])
+    performance = sounding.copy()
+    if pedal:
+        without = {"operations": [drawn for drawn in operations if drawn["operation"] != "pedal"]}
+        held = apply_record(score, without)
+        if len(held) == len(sounding) and np.array_equal(held["pitch"], sounding["pitch"]):
+            performance["offset_s"] = sounding["onset_s"] + held["offset_s"] - held["onset_s"]
+    times = np.array(pedal, dtype=np.float64).reshape(-1)
+    values = np.tile([127, 0], len(pedal))
+    use = pedal_use(times, values, float(sounding["onset_s"].min()), float(sounding["onset_s"].max()))
+    return Variant(title, file, score, performance, sounding, use)

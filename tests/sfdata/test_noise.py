@@ -1,0 +1,44 @@
+"""Noise has its colour; levels are those of what sounds."""
+
+import numpy as np
+import pytest
+import scipy.signal
+
+from sfdata.noise import NOISE_DB_PER_OCTAVE, coloured_noise, rms, sounding_rms
+
+RATE = 22050
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+@pytest.mark.parametrize("colour", NOISE_DB_PER_OCTAVE)
+def test_colours(colour, rate):
+    noise = coloured_noise(30 * rate, rate, colour, 3)
+    assert noise.dtype == np.float32 and len(noise) == 30 * rate
+    frequency_hz, power = scipy.signal.welch(noise, rate, nperseg=8192)
+    part = (frequency_hz > 50) & (frequency_hz < 0.4 * rate)
+    slope = np.polyfit(np.log2(frequency_hz[part]), 10 * np.log10(power[part]), 1)[0]
+    assert slope == pytest.approx(NOISE_DB_PER_OCTAVE[colour], abs=0.1)
+
+
+@pytest.mark.parametrize("colour", NOISE_DB_PER_OCTAVE)
+def test_noise_is_steady_from_its_first_sample_on(colour):
+    begins = [coloured_noise(RATE, RATE, colour, seed) for seed in range(40)]
+    first, later = np.mean([[rms(noise[:500]), rms(noise[-500:])] for noise in begins], axis=0)
+    assert first == pytest.approx(later, rel=0.25)
+
+
+def test_the_seed_alone_makes_the_noise():
+    assert np.array_equal(coloured_noise(1000, RATE, "pink", 1), coloured_noise(1000, RATE, "pink", 1))
+    assert not np.array_equal(coloured_noise(1000, RATE, "pink", 1), coloured_noise(1000, RATE, "pink", 2))
+    assert len(coloured_noise(0, RATE, "brown", 1)) == len(coloured_noise(0, RATE, "white", 1)) == 0
+    with pytest.raises(ValueError, match="colour 'blue'; expected one of white, pink, brown"):
+        coloured_noise(10, RATE, "blue", 0)
+
+
+def test_levels():
+    assert rms(np.array([3, -4], dtype=np.float32)) == pytest.approx(12.5**0.5) and rms(np.empty(0, np.float32)) == 0
+    assert sounding_rms(np.empty(0, np.float32), RATE) == sounding_rms(np.zeros(999, np.float32), RATE) == 0
+    loud, soft, softer = (np.full(20, level, np.float32) for level in (1.0, 0.0101, 0.0099))  # 40 dB are 0.01
+    assert sounding_rms(np.concatenate([loud, softer]), 400) == 1
+    assert sounding_rms(np.concatenate([loud, soft]), 400) == pytest.approx(((1 + 0.0101**2) / 2) ** 0.5)
+    assert sounding_rms(np.concatenate([np.zeros(4000, np.float32), loud]), 400) == 1
