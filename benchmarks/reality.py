@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from reality_corresp import FOLDERS, read_works
-from reality_ours import recipe_variants, store_variants
+from reality_ours import recipe_variants, store_label, store_variants
 from reality_pictures import draw_comparison, draw_human
 
 from sfdata.expression import STATISTICS, fit_walk, measure
@@ -33,6 +33,7 @@ class Group:
     """What was measured of one kind of performances: one entry a performance."""
 
     names: list[str]
+    score_files: list[str]
     statistics: dict[str, np.ndarray]  # name -> (performances,)
     samples: list[dict[str, np.ndarray]]
     refused: list[str]
@@ -44,18 +45,20 @@ class Group:
 
 def measure_all(works: Iterable[Any]) -> Group:
     """Measure works; those that are badly aligned are left out and named."""
-    names, rows, samples, refused = [], [], [], []
+    names, files, rows, samples, refused = [], [], [], [], []
     for work in works:
         measured = measure(work.score, work.performance, work.sounding, work.pedal)
         if measured.statistics["matched_share"] < LEAST_MATCHED:
             refused.append(f"{work.title} ({measured.statistics['matched_share']:.0%} matched)")
             continue
         names.append(work.title)
+        files.append(work.score_file)
         rows.append(measured.statistics)
         samples.append(measured.samples)
     if not rows:
         raise ValueError(f"nothing to measure: {len(refused)} performances were refused: {', '.join(refused[:5])}")
-    return Group(names, {name: np.array([row[name] for row in rows]) for name in rows[0]}, samples, refused)
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return Group(names, files, columns, samples, refused)
 
 
 def walks(group: Group) -> dict[str, dict[str, float]]:
@@ -77,10 +80,12 @@ def wrong_intervals(group: Group) -> dict[str, float]:
     return {name: count / max(len(size), 1) for name, count in counts.items()}
 
 
-def number(value: float) -> str:
-    """A figure with as many digits as tell something."""
+def number(value: float, name: str = "") -> str:
+    """A figure with as many digits as tell something; shares in percent."""
     if np.isnan(value):
         return "–"
+    if name.endswith("_share"):
+        return f"{100 * value:.{0 if abs(value) >= 0.1 else 1}f} %" if abs(value) >= 0.0005 else "0"
     for least, digits in ((100, 0), (10, 1), (0.1, 2)):
         if abs(value) >= least:
             return f"{value:.{digits}f}"
@@ -101,9 +106,9 @@ def human_tables(groups: dict[str, Group]) -> list[str]:
         lines += ["| | 5 % | 25 % | **50 %** | 75 % | 95 % | GiantMIDI 25 % | 50 % | 75 % |"]
         lines += ["|---" + "|---:" * 8 + "|"]
         for name, meaning in names.items():
-            first = [number(value) for value in human.percentiles(name)]
+            first = [number(value, name) for value in human.percentiles(name)]
             first[2] = f"**{first[2]}**"
-            second = [number(value) for value in transcribed.percentiles(name, (25, 50, 75))]
+            second = [number(value, name) for value in transcribed.percentiles(name, (25, 50, 75))]
             lines.append(f"| {meaning} `{name}` | " + " | ".join(first + second) + " |")
         lines.append("")
     lines += ["### Walks and intervals", "", *walk_lines({"MAESTRO": human, "GiantMIDI-Piano": transcribed})]
@@ -156,7 +161,7 @@ def comparison_tables(human: Group, ours: Group, label: str) -> list[str]:
         for name, meaning in names.items():
             cells = []
             for group in (human, ours):
-                low, middle, high = (number(value) for value in group.percentiles(name, (25, 50, 75)))
+                low, middle, high = (number(value, name) for value in group.percentiles(name, (25, 50, 75)))
                 cells += [low, f"**{middle}**", high]
             place = "–" if np.isnan(places[name]) else f"{places[name]:.0f}"
             lines.append(f"| {meaning} | " + " | ".join([*cells, place]) + " |")
@@ -211,10 +216,13 @@ def main() -> None:
     human_lines, our_lines, label = human_tables(groups), [], ""
     if options.store or options.recipe:
         if options.store:
-            label, variants = f"`{options.store.name}`", store_variants(options.store)
+            label, variants = store_label(options.store), store_variants(options.store)
         else:
             scores = sorted((options.data / "alignments" / "score").glob("*.mid"))
-            label, variants = f"`{options.recipe.name}` for the same scores", recipe_variants(options.recipe, scores)
+            label, variants = (
+                f"recipe `{options.recipe.stem}` for the same scores",
+                recipe_variants(options.recipe, scores),
+            )
         groups["ours"] = measure_all(variants)
         our_lines = comparison_tables(groups["performance"], groups["ours"], label)
     print("\n".join(our_lines or human_lines))

@@ -1,4 +1,4 @@
-"""Reader for the alignments of GiantMIDI-Piano's evaluation: works, their scores, performances, and which note is which.
+"""Reader for the alignments of GiantMIDI-Piano's evaluation: scores, performances, and which note is which.
 
 A correspondence file (Nakamura's format) has one line a note, ten columns between tabs: number, onset, spelled pitch,
 MIDI pitch and velocity of the performance's note ("align"), and the same of the score's ("ref"); ``*`` and -1 where a

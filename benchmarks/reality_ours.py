@@ -44,6 +44,12 @@ def recipe_variants(recipe_path: Path, scores: list[Path]) -> Iterator[Variant]:
                 yield _variant(path.stem, path.name, score, apply_record(score, record), record)
 
 
+def store_label(path: Path) -> str:
+    """What a store's performances are."""
+    store = open_store(path)
+    return f"recipe `{store.attrs['recipe']['name']}` for the {len(store.pieces['title'])} pieces of a store"
+
+
 def store_variants(path: Path) -> Iterator[Variant]:
     """Variants that a store holds, each with the score side of its voice."""
     store = open_store(path)
@@ -73,8 +79,14 @@ def _variant(title: str, file: str, score: NoteArray, sounding: NoteArray, recor
     if pedal:
         without = {"operations": [drawn for drawn in operations if drawn["operation"] != "pedal"]}
         held = apply_record(score, without)
-        if len(held) == len(sounding) and np.array_equal(held["pitch"], sounding["pitch"]):
-            performance["offset_s"] = sounding["onset_s"] + held["offset_s"] - held["onset_s"]
+        # A store's notes are snapped to the synth's grid, which may swap notes that all but begin together.
+        theirs, ours = (np.lexsort((notes["onset_s"], notes["pitch"], notes["source"])) for notes in (held, sounding))
+        if (
+            len(held) != len(sounding)
+            or (held[["source", "pitch"]][theirs] != sounding[["source", "pitch"]][ours]).any()
+        ):
+            raise ValueError(f"{file}: what its record draws is not what is stored; was it built by another version?")
+        performance["offset_s"][ours] = sounding["onset_s"][ours] + (held["offset_s"] - held["onset_s"])[theirs]
     times = np.array(pedal, dtype=np.float64).reshape(-1)
     values = np.tile([127, 0], len(pedal))
     use = pedal_use(times, values, float(sounding["onset_s"].min()), float(sounding["onset_s"].max()))

@@ -11,8 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from sfdata.notes import EVENT_GRID_SAMPLES
+
 HUMAN, TRANSCRIBED, OURS = "#2f6db5", "#8a8a8a", "#d9641e"
-CURVES = ("BWV 862", "Op. 14", "K. 239", "D. 935", "Op. 10, No. 9", "Mov. 2")
+GRID_MS = 1000 * EVENT_GRID_SAMPLES / 22050  # a store's onsets lie on it: bins of other widths would beat with it
+CURVES = ("BWV 862", "Op. 10, No. 9", "Op. 14", "K. 239", "D. 935", "D664, Mov. 2")
 SHARES = {
     "missing_share": "missing",
     "wrong_share": "wrong key",
@@ -25,8 +28,8 @@ SHARES = {
 PANELS: tuple[tuple[str, str, Any, tuple[float, ...]], ...] = (
     ("tempo", "Local tempo / median of the piece", np.geomspace(0.35, 2.2, 60), (0.4, 0.5, 0.7, 1, 1.4, 2)),
     ("jitter_ms", "Chord against its neighbours, ms late", np.linspace(-120, 120, 61), ()),
-    ("chord_range_ms", "First to last onset of a chord, ms", np.linspace(0, 120, 49), ()),
-    ("top_lead_ms", "Highest note before the others, ms", np.linspace(-60, 80, 57), ()),
+    ("chord_range_ms", "First to last onset of a chord, ms", GRID_MS * (np.arange(0, 43, 2) - 0.5), ()),
+    ("top_lead_ms", "Highest note before the others, ms", GRID_MS * (np.arange(-20, 29, 2) - 0.5), ()),
     ("held_ratio", "Key held / written length", np.geomspace(0.05, 8, 60), (0.05, 0.1, 0.25, 0.5, 1, 2, 4)),
     (
         "sounding_ratio",
@@ -35,7 +38,7 @@ PANELS: tuple[tuple[str, str, Any, tuple[float, ...]], ...] = (
         (0.1, 0.25, 0.5, 1, 2, 4, 10),
     ),
     ("velocity", "MIDI velocity", np.linspace(0, 127, 65), ()),
-    ("pause_s", "Pauses: beyond local tempo by, s", np.linspace(0.3, 2.3, 41), ()),
+    ("pause_s", "Pauses: beyond local tempo by, s", np.linspace(0.3, 2.3, 21), ()),
 )
 
 
@@ -52,8 +55,7 @@ def draw_comparison(human: Any, ours: Any, folder: Path) -> None:
     """Ours beside human: tempo curves, histograms and mistakes."""
     groups = [("human (MAESTRO)", human, HUMAN), ("ours", ours, OURS)]
     chosen = [place for key in CURVES[:3] for place, name in enumerate(human.names) if key in name][:3]
-    by_length = np.argsort([-len(sample["tempo_octaves"]) for sample in ours.samples], kind="stable")
-    drawn = by_length[np.linspace(0, len(by_length) - 1, 5).astype(int)[1:4]].tolist()
+    drawn = _same_works(human, ours, chosen)
     _curves(
         [("human: ", human, chosen, HUMAN), ("ours: ", ours, drawn, OURS)],
         folder / "reality-ours-tempo.png",
@@ -61,6 +63,15 @@ def draw_comparison(human: Any, ours: Any, folder: Path) -> None:
     )
     _histograms(groups, folder / "reality-ours-histograms.png", "Ours and human performances against their scores")
     _mistakes(groups, folder / "reality-ours-mistakes.png", "Notes otherwise than written, per note of the score")
+
+
+def _same_works(human: Any, ours: Any, chosen: list[int]) -> list[int]:
+    """Ours of the same scores, or, where there are none, as many others of middling length."""
+    same = [ours.score_files.index(human.score_files[i]) for i in chosen if human.score_files[i] in ours.score_files]
+    if len(same) == len(chosen):
+        return same
+    by_length = np.argsort([len(sample["tempo_octaves"]) for sample in ours.samples], kind="stable")
+    return [int(i) for i in by_length[np.linspace(0, len(by_length) - 1, len(chosen) + 2).astype(int)[1:-1]]]
 
 
 def _curves(groups: list[tuple[str, Any, list[int], str]], path: Path, title: str) -> None:
@@ -75,8 +86,8 @@ def _curves(groups: list[tuple[str, Any, list[int], str]], path: Path, title: st
         axis.axhline(1, color="#bbbbbb", linewidth=0.8)
         axis.plot(sample["tempo_time_s"], 2 ** sample["tempo_octaves"], color=colour, linewidth=1.0)
         axis.set_title(prefix + _short(group.names[place]), fontsize=10, loc="left")
-        _log_axis(axis.yaxis, axis.set_yscale, (0.4, 0.6, 0.8, 1, 1.25, 1.6))
-        axis.set_ylim(0.35, 1.75)
+        _log_axis(axis.yaxis, axis.set_yscale, (0.4, 0.6, 0.8, 1, 1.25, 1.6, 2))
+        axis.set_ylim(0.35, 2.2)
         axis.margins(x=0.01)
         _plain(axis)
     for row in axes:
@@ -132,7 +143,7 @@ def _mistakes(groups: list[tuple[str, Any, str]], path: Path, title: str) -> Non
     _log_axis(axis.xaxis, axis.set_xscale, (0.03, 0.1, 0.3, 1, 3, 10, 30))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: "≤ 0.03 %" if value < 0.04 else f"{value:g} %"))
     axis.set_xlim(0.025, 40)
-    axis.legend(frameon=False, fontsize=10, loc="lower right", markerscale=1.8)
+    axis.legend(frameon=False, fontsize=10, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, markerscale=1.8)
     axis.tick_params(axis="y", length=0)
     _plain(axis)
     _save(figure, path, f"{title}: one dot a piece, bar at the median")

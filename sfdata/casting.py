@@ -41,8 +41,6 @@ def resolve_pools(settings: InstrumentSettings) -> Pools:
     """
     train = {side: resolve_pool(getattr(settings, side)) for side in ("references", "snippets")}
     test = {side: resolve_pool(getattr(settings, f"test_{side}")) for side in ("references", "snippets")}
-    if not any(test.values()):
-        return Pools(tuple(train["references"]), tuple(train["snippets"]), (), ())
     both = sorted({i.name for i in train["snippets"]} & {i.name for i in test["snippets"]})
     if both:
         raise ValueError(f"instruments: {', '.join(both)} in snippets and in test_snippets; expected disjoint pools")
@@ -59,10 +57,11 @@ def resolve_pools(settings: InstrumentSettings) -> Pools:
 
 def _kept_to(instrument: Instrument, in_train: bool, in_test: bool) -> str:
     split = "all" if in_train and in_test else "train" if in_train else "test"
-    if {instrument.split, split} == {"train", "test"}:
+    if instrument.split not in ("all", split):
+        where = {"all": "plays in all splits", "train": "plays in training", "test": "plays in the test"}[split]
         raise ValueError(
-            f"instruments: {instrument.name} is in the {split} pool, and the registry keeps it to {instrument.split}; "
-            "choose another, or change its entry in the registry"
+            f"instruments: {instrument.name} {where}, and the registry keeps it to {instrument.split}; "
+            "choose another, name test pools, or change its entry in the registry"
         )
     return split
 

@@ -90,10 +90,8 @@ def soundfonts_list(as_json: bool) -> None:
         click.echo(json.dumps(rows))
         return
     for row in rows:
-        download = row["download"]
-        get = f"sfdata soundfonts fetch {row['name']}  ({download['bytes'] / 1e6:.0f} MB)" if download else row["source"]
         click.echo(f"{row['name']}  {row['licence'] or 'licence unknown'}  split {row['split']}  {row['title']}")
-        click.echo(f"  {row['path'] or 'not on this machine: ' + get}")
+        click.echo(f"  {row['path'] or 'not on this machine: ' + row['get']}")
         click.echo("  " + ", ".join(f"{program} {title}" for program, title in row["presets"].items()))
 
 
@@ -117,7 +115,7 @@ def soundfonts_verify(names: tuple[str, ...], as_json: bool) -> None:
         for problem in found.problems:
             click.echo(problem)
         if not found.problems:
-            click.echo("all soundfonts that are here are whole" if found.absent else "all soundfonts are here and whole")
+            click.echo("all soundfonts on this machine are the right ones")
         if found.absent:
             click.echo(f"{len(found.absent)} not on this machine: {', '.join(found.absent)}")
     sys.exit(2 if found.problems else 0)
@@ -180,24 +178,45 @@ def soundfonts_fetch(names: tuple[str, ...], everything: bool, as_json: bool) ->
 @main.command()
 @click.argument("midi", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", help="Folder for the voices.", **OUTPUT)
-@click.option("--method", default="skyline", show_default=True, help="How voices are found: skyline.")
+@click.option(
+    "--method",
+    default="skyline",
+    show_default=True,
+    help="skyline (the highest line), lowest, voice-separation (several voices), chew-wu (the same by partitura, with "
+    "the extra sfdata[partitura]), all (every note, polyphonic).",
+)
+@click.option(
+    "--take",
+    type=int,
+    multiple=True,
+    help="Number of a voice to keep: 0 is the highest, -1 the lowest (give it several times).  [default: all voices]",
+)
 @click.option("--pedal", is_flag=True, help="Let the sustain pedal (CC64) lengthen notes.")
 @JSON
 @STRICT
-def extract(midi: tuple[Path, ...], output: Path, method: str, pedal: bool, as_json: bool, strict: bool) -> None:
-    """Extract monophonic voices from MIDI files and folders.
+def extract(
+    midi: tuple[Path, ...],
+    output: Path,
+    method: str,
+    take: tuple[int, ...],
+    pedal: bool,
+    as_json: bool,
+    strict: bool,
+) -> None:
+    """Extract voices from MIDI files and folders.
 
     Writes one MIDI file a voice and manifest.jsonl, which tells the source of every note and how much leading
-    silence was cut.
+    silence was cut. Voices are monophonic, but with 'all', and numbered from the highest.
 
-    Example: sfdata extract my-midi/ -o voices/
+    Example: sfdata extract my-midi/ -o voices/ --method voice-separation --take 0 --take -1
     """
     from sfdata.midi import MidiSettings
     from sfdata.stages import extract_folder
     from sfdata.voices import VoiceSettings
 
+    voices = VoiceSettings(method=method, take=take)
     with progress_bar() as progress:
-        result = extract_folder(midi, output, MidiSettings(pedal=pedal), VoiceSettings(method=method), progress)
+        result = extract_folder(midi, output, MidiSettings(pedal=pedal), voices, progress)
     _finish_stage("voices", output, result, as_json, strict)
 
 
@@ -373,9 +392,173 @@ def build(
     _finish_build(result, as_json, strict)
 
 
+@main.command()
+@click.option("-o", "--output", help="Folder for the set; its instrument gets a folder inside.", **OUTPUT)
+@click.option(
+    "--soundfont", default="timgm6mb:0", show_default=True, help="NAME[:PROGRAM], or a path to an sf2 or sf3."
+)
+@click.option("--code", default="", help="Name of the instrument in folders and files.  [default: timgm6mb-0 or so]")
+@click.option("--subsets", default="NO,LG,ST,RE,CH,TR1,TR2", show_default=True, help="Playing styles, with commas.")
+@click.option("--loudness", default="P,M,F", show_default=True, help="With commas.")
+@click.option("--pedal", default="drawn", show_default=True, help="drawn, off, on or both.")
+@click.option("--pitches", default="21-108", show_default=True, help="Lowest and highest key, as MIDI pitches.")
+@click.option(
+    "--duration",
+    "durations",
+    type=float,
+    multiple=True,
+    default=(0.05, 0.1, 0.3),
+    show_default=True,
+    help="Of the notes of chromatic scales, in seconds (give it several times).",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option("--format", "audio_format", default="wav", show_default=True, help="wav or flac.")
+@click.option("--sample-rate", "sample_rate_hz", type=int, default=44100, show_default=True, help="In Hz.")
+@click.option("--overwrite", is_flag=True, help="Replace a set of that name.")
+@JSON
+def isol(
+    output: Path,
+    soundfont: str,
+    code: str,
+    subsets: str,
+    loudness: str,
+    pitches: str,
+    durations: tuple[float, ...],
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Make a set shaped like MAPS's isolated notes from any instrument.
+
+    Single notes (normal, long, staccato), repeated notes, chromatic scales, trills: sound, annotation and MIDI with
+    MAPS's folders and names. Sets of several instruments made with one seed play the same; 'sfdata import maps' pairs
+    them.
+
+    Example: sfdata isol -o maps-like/ --soundfont timgm6mb:1 --subsets CH,ST
+    """
+    from sfdata.isol import IsolSettings, pitch_range
+    from sfdata.isol_files import make_isol
+
+    settings = IsolSettings(
+        subsets=tuple(subset.removeprefix("ISOL/") for subset in _listed(subsets)),
+        loudness=_listed(loudness),
+        pitches=pitch_range(pitches),
+        durations_s=tuple(durations),
+        **options,
+    )
+    with progress_bar() as progress:
+        result = make_isol(output, soundfont, settings, code=code, overwrite=overwrite, progress=progress)
+    _finish_stage("items", output, result, as_json, strict=False)
+
+
 @main.group("import")
 def import_group() -> None:
     """Recordings with annotations become the same kind of store."""
+
+
+@import_group.command("maps")
+@click.argument("folder", metavar="DIR", type=INPUT_FOLDER)
+@click.option("-o", "--output", help="The store to write.", **OUTPUT)
+@click.option(
+    "--references",
+    default="timgm6mb:0",
+    show_default=True,
+    help="A soundfont preset that plays the annotations, or the code of a recorded instrument.",
+)
+@click.option("--snippets", default="", help="Codes of recorded instruments, with commas.  [default: all others]")
+@click.option("--subsets", default="", help="Such as ISOL/CH,ISOL/ST or ISOL,MUS.  [default: all]")
+@click.option("--split", default="test", show_default=True, help="train, validation, test, or shares of the works.")
+@click.option("--licence", default="", help="In place of MAPS's own.")
+@click.option("--attribution", default="", help="In place of MAPS's own.")
+@click.option(
+    "--recipe", "recipe_path", type=click.Path(path_type=Path), help="Its spectrogram, windows, splits, store."
+)
+@SEED
+@WORKERS
+@OVERWRITE
+@JSON
+@STRICT
+def import_maps_command(
+    folder: Path,
+    output: Path,
+    references: str,
+    snippets: str,
+    subsets: str,
+    split: str,
+    licence: str,
+    attribution: str,
+    recipe_path: Path | None,
+    seed: int | None,
+    as_json: bool,
+    strict: bool,
+    **options: Any,
+) -> None:
+    """Build a store from MAPS, any part of it, or a set like it ('sfdata isol').
+
+    Recordings of the same music on several instruments form one piece. DIR is all of MAPS, one instrument, one subset,
+    or any folder with some of its files.
+
+    Example: sfdata import maps MAPS/ -o maps.zarr --subsets ISOL/CH,ISOL/ST
+    """
+    from sfdata.import_maps import MapsSettings, import_maps
+    from sfdata.recipe import Recipe, read_recipe, with_seed
+
+    settings = MapsSettings(references, _listed(snippets), _listed(subsets), split, licence, attribution)
+    recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    with progress_bar() as progress:
+        result = import_maps(folder, output, settings, recipe, progress=progress, **options)
+    _finish_build(result, as_json, strict)
+
+
+@import_group.command("aligned")
+@click.argument("folder", metavar="DIR", type=INPUT_FOLDER)
+@click.option("-o", "--output", help="The store to write.", **OUTPUT)
+@click.option("--soundfont", default="timgm6mb:0", show_default=True, help="Renders the scores: NAME[:PROGRAM] or path.")
+@click.option("--velocity", type=click.IntRange(1, 127), default=64, show_default=True, help="Of all the score's notes.")
+@click.option("--split", default="test", show_default=True, help="train, validation, test, or shares of the works.")
+@click.option("--performed-by", default="", help="Renders performances of which there is a match file but no sound.")
+@click.option(
+    "--recipe", "recipe_path", type=click.Path(path_type=Path), help="Its spectrogram, windows, splits, store."
+)
+@SEED
+@WORKERS
+@OVERWRITE
+@JSON
+@STRICT
+def import_aligned_command(
+    folder: Path,
+    output: Path,
+    soundfont: str,
+    velocity: int,
+    split: str,
+    performed_by: str,
+    recipe_path: Path | None,
+    seed: int | None,
+    as_json: bool,
+    strict: bool,
+    **options: Any,
+) -> None:
+    """Build a store from recordings that are aligned to scores.
+
+    DIR holds a folder for each piece: performance.flac (or wav, ogg, mp3), score.mid, alignment.csv, meta.json. Match
+    files and (n)ASAP are read too. The score is rendered, the recordings are the snippets. See docs/recordings.md.
+
+    Example: sfdata import aligned recordings/ -o recordings.zarr
+    """
+    from sfdata.import_aligned import AlignedSettings, import_aligned
+    from sfdata.recipe import Recipe, read_recipe, with_seed
+
+    settings = AlignedSettings(soundfont, velocity, split, performed_by)
+    recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    with progress_bar() as progress:
+        result = import_aligned(folder, output, settings, recipe, progress=progress, **options)
+    if not as_json:
+        for told in result.performances:
+            click.echo(
+                f"{told.recording}: {told.labelled} of {told.notes} notes labelled ({told.missing} without a row, "
+                f"{told.beyond} before or after the alignment), {told.rows_without_note} of {told.rows} rows unused"
+            )
+    _finish_build(result, as_json, strict)
 
 
 @main.command()
@@ -428,6 +611,43 @@ def validate(store: Path, composers: bool, instruments: bool, as_json: bool) -> 
 
 @main.command()
 @click.argument("store", type=click.Path(path_type=Path))
+@click.option("--sample", type=click.IntRange(1), default=50, show_default=True, help="How many pairs are drawn.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of drawing them.")
+@click.option("--midi", multiple=True, type=click.Path(path_type=Path), help="Where the pieces' MIDI files lie.")
+@click.option("--rooms", type=click.Path(path_type=Path), help="Folder of your own impulse responses, if it took any.")
+@JSON
+def verify(
+    store: Path, sample: int, seed: int, midi: tuple[Path, ...], rooms: Path | None, as_json: bool
+) -> None:
+    """Rebuild a sample of pairs from what the store tells of itself, and compare bytes.
+
+    Notes from MIDI files and records, sound from soundfonts, frames, targets. Says exactly what differs, and what could
+    not be rebuilt here. Exits with 1 where something differs.
+
+    Example: sfdata verify store.zarr --sample 50 --midi my-midi/
+    """
+    from sfdata.verify import verify as rebuild
+
+    with progress_bar() as progress:
+        result = rebuild(store, sample, seed, midi, rooms, progress)
+    if as_json:
+        click.echo(json.dumps({"verified": result.verified, **asdict(result)}))
+    else:
+        for difference in result.differences:
+            click.echo(f"{difference.what}, row {difference.row}: {difference.detail}")
+        for reason in result.not_rebuilt:
+            click.echo(f"not rebuilt: {reason}")
+        for name, (there, here) in result.software.items():
+            click.echo(f"built with {name} {there}, here is {here}")
+        click.echo(
+            f"{store}: {result.pairs} pairs, {result.renditions} renditions, {result.scores} score sides rebuilt; "
+            f"{len(result.differences)} differences"
+        )
+    sys.exit(0 if result.verified else 1)
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
 @click.option("--pair", type=click.IntRange(0), default=0, show_default=True, help="Row of the table of pairs.")
 @click.option("-o", "--output", help="PNG, PDF or SVG, by its ending.", **OUTPUT)
 def plot(store: Path, pair: int, output: Path) -> None:
@@ -440,6 +660,11 @@ def plot(store: Path, pair: int, output: Path) -> None:
 
     plot_pair(open_store(store), pair, output)
     click.echo(f"wrote {output}")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Parts between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _report_skipped(skipped: Any, strict: bool) -> None:

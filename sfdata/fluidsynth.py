@@ -31,12 +31,14 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "fluid_preset_get_name": (_TEXT, [_POINTER]),
     "fluid_synth_program_select": (_INT, [_POINTER, _INT, _INT, _INT, _INT]),
     "fluid_synth_set_gen": (_INT, [_POINTER, _INT, _INT, ctypes.c_float]),
+    "fluid_synth_unset_program": (_INT, [_POINTER, _INT]),
     "fluid_synth_noteon": (_INT, [_POINTER, _INT, _INT, _INT]),
     "fluid_synth_noteoff": (_INT, [_POINTER, _INT, _INT]),
     "fluid_synth_write_float": (_INT, [_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT]),
 }
 _FAILED = -1
 _LOG_LEVELS = 5
+_CHANNELS = 16
 _FINE_TUNE = 52  # number of the generator fineTune (cents) in the SoundFont 2.01 specification, section 8.1.3
 
 
@@ -190,6 +192,8 @@ class LentSynth:
     def __enter__(self) -> "LentSynth":
         library = self.host.library
         self.synth = library.new_fluid_synth(self.host.settings)
+        for channel in range(_CHANNELS):  # else adding the font would load the first preset for all of them
+            library.fluid_synth_unset_program(self.synth, channel)
         font_id = library.fluid_synth_add_sfont(self.synth, self.host.font)
         if library.fluid_synth_program_select(self.synth, 0, font_id, self.bank, self.program) == _FAILED:
             self.__exit__()

@@ -45,14 +45,20 @@ class AlignedSettings:
 
     Attributes
     ----------
+    soundfont : str
+        Instrument that renders the scores.
     velocity : int
         Of all notes of the score, so that nothing of the performance's dynamics shows in the reference.
     split : str
         ``train``, ``validation`` or ``test``, or ``shares``: as the recipe shares works out.
+    performed_by : str
+        Instrument that renders performances of which there is a match file but no sound; empty for none.
     """
 
+    soundfont: str = DEFAULT_INSTRUMENT
     velocity: int = 64
     split: str = "test"
+    performed_by: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.velocity <= 127:
@@ -64,11 +70,9 @@ class AlignedSettings:
 def import_aligned(
     folder: str | Path,
     output: str | Path,
-    recipe: Recipe | None = None,
     settings: AlignedSettings | None = None,
+    recipe: Recipe | None = None,
     *,
-    soundfont: str = DEFAULT_INSTRUMENT,
-    performed_by: str = "",
     workers: int | None = None,
     overwrite: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
@@ -81,13 +85,9 @@ def import_aligned(
         Holds the folders of recordings (see :mod:`sfdata.aligned`), or is one; or (n)ASAP's main folder.
     output : path
         The store to write.
-    recipe : Recipe, optional
-        Lead-in, spectrogram, windows, splits, store settings and seed; its other parts are not used.
     settings : AlignedSettings, optional
-    soundfont : str
-        Instrument that renders the scores.
-    performed_by : str
-        Instrument that renders performances of which there is a match file but no sound; none by default.
+    recipe : Recipe, optional
+        Lead-in, rendering, spectrogram, windows, splits, store settings and seed; its other parts are not used.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def import_aligned(
     """
     began, recipe, output = time.monotonic(), recipe or Recipe(), Path(output)
     root, settings = Path(folder).absolute(), settings or AlignedSettings()
-    player = resolve_instrument(soundfont)
-    performer = resolve_instrument(performed_by) if performed_by else None
+    player = resolve_instrument(settings.soundfont)
+    performer = resolve_instrument(settings.performed_by) if settings.performed_by else None
     folders, asap = find_recorded(root), read_asap_metadata(root)
     plans: dict[int, PiecePlan] = {}
     skipped: list[Skipped] = []

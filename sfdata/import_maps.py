@@ -42,7 +42,8 @@ class MapsSettings:
     references : str
         Code of a recorded instrument, or a soundfont preset that renders the annotations.
     snippets : tuple of str
-        Codes of recorded instruments; empty for all but the reference.
+        Codes of recorded instruments; empty for all but the reference. Where the reference's code is among them, its
+        recordings are paired with themselves if nothing else can be.
     subsets : tuple of str
         ``ISOL/CH``, ``MUS``, …; ``ISOL`` for all of its parts; empty for everything.
     split : str
@@ -191,8 +192,8 @@ def _instruments(items: Sequence[MapsItem], settings: MapsSettings) -> tuple[str
     snippets = tuple(dict.fromkeys(settings.snippets)) or tuple(code for code in codes if code != reference)
     if not snippets:
         raise ValueError(
-            f"{reference} is the only instrument there and cannot be reference and snippet of itself; "
-            f"take a soundfont for the reference: --references {DEFAULT_INSTRUMENT}"
+            f"{reference} is the only instrument there; take a soundfont for the references (--references "
+            f"{DEFAULT_INSTRUMENT}), or pair its recordings with themselves (--snippets {reference})"
         )
     return reference, snippets
 

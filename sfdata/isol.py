@@ -100,6 +100,26 @@ class IsolSettings:
             )
 
 
+def pitch_range(text: str) -> tuple[int, int]:
+    """Read a range of MIDI pitches, such as 21-108, or a single one.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> pitch_range("21-108"), pitch_range("60")
+    ((21, 108), (60, 60))
+    """
+    low, _, high = text.partition("-")
+    try:
+        return int(low), int(high or low)
+    except ValueError:
+        raise ValueError(f"isol: pitches {text!r}; expected a range such as 21-108") from None
+
+
 def draw_items(settings: IsolSettings) -> list[dict[str, Any]]:
     """Draw what a set holds: style, loudness, pedal, pitch (or a scale's range and duration) and velocity of each item.
 
@@ -193,7 +213,7 @@ def _interval(style: str) -> int:
     return {"TR1": 1, "TR2": 2}.get(style, 0)
 
 
-_Keys = tuple[NDArray[np.float64], NDArray[np.float64] | float, NDArray[np.int64]]  # onset, held, pitch
+_Keys = tuple[NDArray[np.floating], NDArray[np.floating] | float, NDArray[np.int64]]  # onset, held, pitch
 
 
 def _single(item: dict[str, Any], held_s: float) -> _Keys:
@@ -213,7 +233,7 @@ def _repeated(item: dict[str, Any]) -> _Keys:
 def _scale(item: dict[str, Any]) -> _Keys:
     low, high = item["pitches"]
     pitch = np.concatenate([np.arange(low, high + 1), np.arange(high - 1, low - 1, -1)])
-    onset: NDArray[np.float64] = np.asarray(np.arange(len(pitch)) * item["duration_s"], dtype=np.float64)
+    onset = np.arange(len(pitch)) * float(item["duration_s"])
     return onset, float(item["duration_s"]), pitch
 
 

@@ -50,7 +50,7 @@ def rendered_samples(notes: NoteArray, sample_rate_hz: int, settings: RenderSett
     return steps * EVENT_GRID_SAMPLES
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def synth_host(soundfont: str, sha256: str, sample_rate_hz: int, gain: float) -> SynthHost:
     """Give the host of a soundfont in this process, loaded once."""
     return SynthHost(soundfont, sample_rate_hz, gain)

@@ -119,13 +119,16 @@ def _search(soundfont: Soundfont) -> tuple[Path | None, list[str]]:
     return None, odd
 
 
+def _how_to_get(soundfont: Soundfont) -> str:
+    if soundfont.download is None:
+        return f"get it from {soundfont.source or 'where it came from'}"
+    return f"run 'sfdata soundfonts fetch {soundfont.name}' ({soundfont.download.bytes / 1e6:.0f} MB)"
+
+
 def _missing(soundfont: Soundfont, seen: Sequence[str]) -> str:
-    get = f"get it from {soundfont.source or 'where it came from'}"
-    if soundfont.download is not None:
-        get = f"run 'sfdata soundfonts fetch {soundfont.name}' ({soundfont.download.bytes / 1e6:.0f} MB)"
     return (
         f"soundfont {soundfont.name!r} (sha256 {soundfont.sha256}) is not on this machine; looked at "
-        f"{'; '.join(seen)}. Give a path to a soundfont instead, or {get}"
+        f"{'; '.join(seen)}. Give a path to a soundfont instead, or {_how_to_get(soundfont)}"
     )
 
 
@@ -144,8 +147,11 @@ def locate(soundfont: Soundfont) -> Path:
 
 
 def inventory() -> list[dict[str, Any]]:
-    """Registered soundfonts with where they lie on this machine (``path``, empty where they don't)."""
-    return [asdict(soundfont) | {"path": str(_search(soundfont)[0] or "")} for soundfont in registry().values()]
+    """Registered soundfonts, each with its ``path`` on this machine (empty where it has none) and how to ``get`` it."""
+    return [
+        asdict(soundfont) | {"path": str(_search(soundfont)[0] or ""), "get": _how_to_get(soundfont)}
+        for soundfont in registry().values()
+    ]
 
 
 def check(names: Sequence[str] = ()) -> Check:

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sfdata.operations.base import CHORD_S
 from sfdata.schema import Table
 from sfdata.spectrogram import SpectrogramSettings, spectrogram
 from sfdata.windows import nearest_frame
@@ -41,8 +42,10 @@ def rising_share(notes: Table, frames: NDArray[np.floating], settings: Spectrogr
     return float((rise > 0).mean())
 
 
-def onset_lag_s(notes: Table, frames: NDArray[np.floating], settings: SpectrogramSettings) -> float | None:
-    """How much later than its label a note sounds, in the median over those that follow a gap.
+def onset_lag_s(
+    notes: Table, frames: NDArray[np.floating], settings: SpectrogramSettings
+) -> tuple[float, float] | None:
+    """How much later than its label a note sounds, in the median over those that stand apart from others.
 
     The time of a rise is the centre of gravity of the energy's increase from frame to frame, less what the analysis
     itself adds, measured on tones whose onset is known. What remains of an exact label is the instrument's own
@@ -50,11 +53,15 @@ def onset_lag_s(notes: Table, frames: NDArray[np.floating], settings: Spectrogra
 
     Returns
     -------
-    float or None
-        Seconds; None where fewer than 20 onsets can be judged.
+    lag_s, error_s : float, or None
+        The median and its standard error; None where fewer than 20 onsets can be judged.
     """
-    lag = _raw_lag_frames(notes, frames, settings)
-    return None if lag is None else (lag - _own_lag_frames(settings)) / settings.frame_rate_hz
+    lags = _raw_lags_frames(notes, frames, settings)
+    if lags is None:
+        return None
+    middle = float(np.median(lags))
+    error = 1.25 * 1.48 * float(np.median(np.abs(lags - middle))) / len(lags) ** 0.5  # as for a normal distribution
+    return (middle - _own_lag_frames(settings)) / settings.frame_rate_hz, error / settings.frame_rate_hz
 
 
 def _near_pitch(pitch: NDArray[np.integer], settings: SpectrogramSettings) -> NDArray[np.bool_]:
@@ -64,16 +71,24 @@ def _near_pitch(pitch: NDArray[np.integer], settings: SpectrogramSettings) -> ND
     return np.asarray(semitones <= np.maximum(1.5, semitones.min(axis=1, keepdims=True)))
 
 
-def _raw_lag_frames(notes: Table, frames: NDArray[np.floating], settings: SpectrogramSettings) -> float | None:
+def _raw_lags_frames(
+    notes: Table, frames: NDArray[np.floating], settings: SpectrogramSettings
+) -> NDArray[np.float64] | None:
     onset = notes["onset_s"] * settings.frame_rate_hz
     at = nearest_frame(onset)
     gap = np.diff(onset, prepend=-np.inf)
-    kept = (gap > 2 * REACH_FRAMES) & (at > REACH_FRAMES) & (at + REACH_FRAMES < len(frames))
+    following = np.searchsorted(onset, onset + CHORD_S * settings.frame_rate_hz, side="right")
+    until = np.append(onset, np.inf)[following] - onset  # what comes soon after would draw the rise towards it
+    kept = (
+        (gap > 2 * REACH_FRAMES) & (until > REACH_FRAMES + 1) & (at > REACH_FRAMES) & (at + REACH_FRAMES < len(frames))
+    )
     if kept.sum() < FEWEST_ONSETS:
         return None
     at, near = at[kept], _near_pitch(notes["pitch"][kept], settings)
     distance = np.arange(-REACH_FRAMES, REACH_FRAMES + 1)
-    steps = [frames[at + d].astype(np.float32) - frames[at + d - 1] for d in distance]  # each (notes, bins)
+    # Magnitudes, not their logarithms: these rise earlier out of silence than out of other notes' sound.
+    levels = np.stack([np.expm1(frames[at + d].astype(np.float32)) for d in range(-REACH_FRAMES - 1, REACH_FRAMES + 1)])
+    steps = np.diff(levels, axis=0)  # (distances, notes, bins)
     rises = np.stack([np.maximum(np.where(near, step, 0).sum(axis=1), 0) for step in steps], axis=1)
     total = rises.sum(axis=1)
     heard = total > 0
@@ -81,7 +96,7 @@ def _raw_lag_frames(notes: Table, frames: NDArray[np.floating], settings: Spectr
         return None
     # A rise from one frame to the next lies between the two.
     centre = at[heard] + (rises[heard] * (distance - 0.5)).sum(axis=1) / total[heard]
-    return float(np.median(centre - onset[kept][heard]))
+    return np.asarray(centre - onset[kept][heard])
 
 
 @lru_cache(maxsize=8)
@@ -96,6 +111,6 @@ def _own_lag_frames(settings: SpectrogramSettings) -> float:
     for first in begin:
         samples[first : first + len(tone)] += tone
     notes = {"onset_s": begin / rate, "pitch": np.full(count, 69)}
-    lag = _raw_lag_frames(notes, spectrogram(samples, settings), settings)
-    assert lag is not None
-    return lag
+    lags = _raw_lags_frames(notes, spectrogram(samples, settings), settings)
+    assert lags is not None
+    return float(np.median(lags))

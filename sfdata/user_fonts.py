@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfdata.files import write_atomically
+from sfdata.fluidsynth import SynthHost, find_library
 from sfdata.registry import FORMATS, Soundfont, read_registry, registry, user_registry_path
 from sfdata.sf2 import read_soundfont
 from sfdata.soundfonts import file_sha256
@@ -107,8 +108,8 @@ def add_soundfont(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no soundfont, the name is taken or cannot be one, the font is registered by another name, or the
-        split is unknown.
+        If it is no soundfont, or one that FluidSynth cannot load, if the name is taken or cannot be one, the font is
+        registered by another name, or the split is unknown.
     """
     facts = read_soundfont(path)
     target = user_registry_path()
@@ -122,6 +123,7 @@ def add_soundfont(
     if same:
         remedy = "use it by that name" if same[0] in own else f"add it with the name {same[0]} to tell where it lies"
         raise ValueError(f"{path} is the font that is registered as {same[0]!r}; {remedy}")
+    _check_playable(path)
     place = str(path.resolve())
     if not place.isprintable():
         raise ValueError(f"the path {place!r} cannot stand in a TOML file; rename it")
@@ -148,6 +150,15 @@ def add_soundfont(
     )
     _append(target, _entry(soundfont))
     return Added(soundfont, target, _warnings(soundfont, f"{facts.copyright} {facts.comment}"))
+
+
+def _check_playable(path: Path) -> None:
+    """Let FluidSynth load it, where FluidSynth is here: it minds more than the outline."""
+    try:
+        find_library()
+    except FileNotFoundError:
+        return
+    SynthHost(str(path), sample_rate_hz=44100, gain=1.0).close()
 
 
 def _append(target: Path, entry: str) -> None:

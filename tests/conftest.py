@@ -1,5 +1,6 @@
 """Material for the tests: real MIDI that ships with the package, and small stores built from it."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from sfdata.store import StoreSettings
 
 SHORT_PIECES = ("Bach_Prelude_and_Fugue_in_A-flat*", "Bach_Prelude_and_Fugue_in_F-sharp*", "Scarlatti*K9_*")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_fonts_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads, or writes, the soundfonts and the registry of whoever runs it."""
+    os.environ["SFDATA_SOUNDFONTS"] = str(tmp_path_factory.mktemp("soundfonts"))
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,7 @@ def chord_times(
     of_note = chord_numbers(score, settings.chord_s)
     chord = of_note[matching.score]
     starts = np.flatnonzero(np.diff(chord, prepend=-1))
-    ends = np.append(starts[1:], len(chord))
+    ends = np.append(starts[1:], len(chord))[: len(starts)]
     written, played = score["onset_s"][matching.score], performance["onset_s"][matching.performed]
     score_s = np.array([np.median(written[a:b]) for a, b in zip(starts, ends, strict=True)], dtype=np.float64)
     performed_s = np.array([np.median(played[a:b]) for a, b in zip(starts, ends, strict=True)], dtype=np.float64)

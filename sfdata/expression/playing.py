@@ -58,8 +58,9 @@ def chord_playing(score: NoteArray, performance: NoteArray, matching: Matching, 
     onset = performance["onset_s"][matching.performed][order]
     velocity = performance["velocity"][matching.performed][order].astype(np.float64)
     starts = np.flatnonzero(np.diff(chord, prepend=-1))
+    ends = np.append(starts[1:], len(chord))[: len(starts)]
     rows: list[tuple[Any, ...]] = []
-    for a, b in zip(starts, np.append(starts[1:], len(chord)), strict=True):
+    for a, b in zip(starts, ends, strict=True):
         time, loud = onset[a:b], velocity[a:b]
         if b - a < 2 or np.ptp(time) > FARTHEST_S:
             continue

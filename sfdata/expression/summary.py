@@ -239,7 +239,8 @@ def _velocity(
     for lag in (1, 4):
         values[f"velocity_top_autocorrelation_{lag}"] = autocorrelation(line, lag, LEAST_NOTES)
     means, second = second_means(performance["onset_s"][matching.performed], heard)
-    values["velocity_local_sd"] = float(np.sqrt(np.mean(known(heard - means[second]) ** 2)))
+    around = known(heard - means[second])
+    values["velocity_local_sd"] = float(np.sqrt(np.mean(around**2))) if len(around) else float("nan")
     for lag in VELOCITY_LAGS_S:
         values[f"velocity_difference_{lag}s"] = mean_square_difference(means, lag) ** 0.5
 

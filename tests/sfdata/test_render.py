@@ -112,6 +112,40 @@ def test_pitch_and_time_at_other_rates(rate):
         render(make_notes([0.5], [1.5], [69], [100]), PIANO, 192000)
 
 
+def frequency_hz(samples: np.ndarray, near_hz: float) -> float:
+    """Frequency of the partial near one given, from the peak of the spectrum of 1.2 s, interpolated."""
+    part = samples[int(0.6 * RATE) : int(1.8 * RATE)]
+    spectrum = np.log(np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 19)))
+    bin_hz = RATE / (1 << 19)
+    first = int(0.94 * near_hz / bin_hz)
+    peak = first + int(np.argmax(spectrum[first : int(1.06 * near_hz / bin_hz)]))
+    before, at, after = spectrum[peak - 1 : peak + 2]
+    return bin_hz * (peak + 0.5 * (before - after) / (before - 2 * at + after))
+
+
+@pytest.mark.parametrize("program", [0, 4, 6, 16])
+def test_tuning_moves_pitch_and_nothing_else(program):
+    instrument = resolve_instrument(f"timgm6mb:{program}")
+    note = snap_to_event_grid(make_notes([0.5], [2.0], [69], [90]), RATE)
+    at = round(note["onset_s"][0] * RATE)
+    plain = render(note, instrument, RATE)
+    assert np.array_equal(plain, render(note, instrument, RATE, tuning_cents=0.0))
+    standard_hz = frequency_hz(plain, 440)
+    for cents in (-60, -12.5, -1, 1, 7.3, 25, 60):
+        samples = render(note, instrument, RATE, tuning_cents=cents)
+        moved = 1200 * np.log2(frequency_hz(samples, 440 * 2 ** (cents / 1200)) / standard_hz)
+        assert moved == pytest.approx(cents, abs=1)
+        assert len(samples) == len(plain) and not samples[:at].any()
+        assert abs(attack_ms(samples, note["onset_s"][0]) - attack_ms(plain, note["onset_s"][0])) < 0.5
+    assert np.array_equal(plain, render(note, instrument, RATE))  # no synth keeps another's tuning
+
+
+@pytest.mark.parametrize("cents", [1201, -2000, float("nan")])
+def test_a_tuning_beyond_an_octave_is_refused(cents):
+    with pytest.raises(ValueError, match=r"tuning_cents .*; expected -1200 to 1200"):
+        render(make_notes([0], [1], [60], [80]), PIANO, RATE, tuning_cents=cents)
+
+
 def test_lengths():
     notes = make_notes([0.5], [1.0], [60], [80])
     settings = RenderSettings(tail_s=0.5)
