@@ -143,34 +143,36 @@ class Pedal:
 
     Attributes
     ----------
-    rate : float
-        Share of the stretches in which it is down.
+    rate : (float, float)
+        Range of the share of the stretches in which it is down, drawn for each variant.
     length_s : (float, float)
-        Range of a stretch.
+        Range of a stretch, drawn on a logarithmic scale.
     after_s : float
         How long after a chord it is pressed.
     """
 
     name: ClassVar[str] = "pedal"
-    rate: float = 0.5
-    length_s: tuple[float, float] = (0.4, 2.5)
+    rate: tuple[float, float] = (0.2, 0.9)
+    length_s: tuple[float, float] = (0.25, 2.0)
     after_s: float = 0.05
     probability: float = 1.0
 
     def __post_init__(self) -> None:
         check_range(self.name, "length_s", self.length_s, 0.05, 600)
-        check_between(self.name, 0, 1, probability=self.probability, rate=self.rate)
+        check_range(self.name, "rate", self.rate, 0, 1)
+        check_between(self.name, 0, 1, probability=self.probability)
         check_between(self.name, 0, 10, after_s=self.after_s)
 
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``down``: a list of [pressed, lifted] in seconds."""
         onset_s = chord_onsets(notes, chord_numbers(notes))
         down: list[list[float]] = []
-        begin_s = float(onset_s[0])
+        begin_s, rate = float(onset_s[0]), rng.uniform(*self.rate)
         while begin_s < onset_s[-1]:
-            chord = int(np.searchsorted(onset_s, begin_s + rng.uniform(*self.length_s)))
+            length_s = float(np.exp(rng.uniform(*np.log(self.length_s))))
+            chord = int(np.searchsorted(onset_s, begin_s + length_s))
             end_s = float(onset_s[min(chord, len(onset_s) - 1)])
-            pressed = rng.random() < self.rate
+            pressed = rng.random() < rate
             if end_s <= begin_s:
                 end_s = float(onset_s[np.searchsorted(onset_s, begin_s, side="right")])
             if pressed and end_s > begin_s + self.after_s:

@@ -37,7 +37,7 @@ class Omissions:
     spread : float
         How much variants differ in it; see :func:`sfdata.operations.base.draw_rate`.
     chord_rate : float
-        Share of the inner and lower notes of chords, on top of it: these go missing more easily than melody notes.
+        Share of the inner notes of chords, on top of it: these go missing more easily than melody and bass.
     """
 
     name: ClassVar[str] = "omissions"
@@ -54,7 +54,8 @@ class Omissions:
         """Draw ``notes``: those left out; at least one is kept."""
         number = chord_numbers(notes)
         first = np.searchsorted(number, np.arange(number[-1] + 1))
-        inner = np.maximum.reduceat(notes["pitch"], first)[number] != notes["pitch"]
+        outer = [f.reduceat(notes["pitch"], first)[number] == notes["pitch"] for f in (np.maximum, np.minimum)]
+        inner = ~(outer[0] | outer[1])
         factor = np.exp(self.spread * rng.standard_normal())
         missing = rng.random(len(notes)) < factor * (self.rate + np.where(inner, self.chord_rate, 0))
         if missing.all():

@@ -19,6 +19,8 @@ from sfdata.operations.base import (
     to_ticks,
 )
 
+ROLLED_DOWN = 1 / 3
+TAILS = 3  # degrees of freedom of Student's distribution: human onsets stray far more often than a normal one's would
 ROOM = 0.45  # an onset strays by at most this share of the time to its neighbours, so that chords keep their order
 
 
@@ -33,7 +35,7 @@ class ChordSpread:
     melody_lead_s : (float, float)
         Range of the time by which the highest note of a chord comes before the others, drawn for each variant.
     roll_rate : float
-        Share of the chords of three notes or more that are rolled from the lowest note up.
+        Share of the chords that are rolled, two thirds of them from the lowest note up, the others down.
     roll_step_s : (float, float)
         Range of the time from note to note of a rolled chord.
     """
@@ -59,11 +61,12 @@ class ChordSpread:
         highest = np.lexsort((notes["pitch"], number))  # within each chord from the lowest to the highest
         last = np.diff(number[highest], append=-1) != 0
         later_s[highest[last]] -= lead_s
-        rolled = (rng.random(number[-1] + 1) < self.roll_rate)[number] & (size >= 3)
+        rolled = (rng.random(number[-1] + 1) < self.roll_rate)[number]
         step_s = rng.uniform(*self.roll_step_s, number[-1] + 1)[number]
+        down = (rng.random(number[-1] + 1) < ROLLED_DOWN)[number]
         rank = np.empty(len(notes))
         rank[highest] = np.arange(len(notes)) - np.searchsorted(number, np.arange(number[-1] + 1))[number[highest]]
-        later_s = np.where(rolled, step_s * rank, later_s)
+        later_s = np.where(rolled, step_s * np.where(down, size - 1 - rank, rank), later_s)
         return {"ticks": to_ticks(_keep_order(np.where(size > 1, later_s, 0.0), notes, number))}
 
     @staticmethod
@@ -79,7 +82,8 @@ class Jitter:
     Attributes
     ----------
     deviation_s : (float, float)
-        Range of the standard deviation, drawn for each variant.
+        Range of the scale, drawn for each variant: two onsets of three stray by less, one of twenty by more than
+        three times as much.
     """
 
     name: ClassVar[str] = "jitter"
@@ -94,7 +98,7 @@ class Jitter:
         """Draw ``ticks``: for each note by how much it comes later, the same for all notes of a chord."""
         number = chord_numbers(notes)
         deviation_s = rng.uniform(*self.deviation_s)
-        later_s = deviation_s * np.clip(rng.standard_normal(number[-1] + 1), -3, 3)
+        later_s = deviation_s * np.clip(rng.standard_t(TAILS, number[-1] + 1), -8, 8)
         return {"ticks": to_ticks(_keep_order(later_s[number], notes, number))}
 
     @staticmethod

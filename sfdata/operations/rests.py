@@ -29,7 +29,7 @@ class RestInsert:
     rate : float
         Share of the chords (from the second on) that come late.
     length_s : (float, float)
-        Range of the time inserted.
+        Range of the time inserted, drawn on a logarithmic scale.
     """
 
     name: ClassVar[str] = "rest_insert"
@@ -38,14 +38,14 @@ class RestInsert:
     probability: float = 1.0
 
     def __post_init__(self) -> None:
-        check_range(self.name, "length_s", self.length_s, 0, 60)
+        check_range(self.name, "length_s", self.length_s, 0.001, 60)
         check_between(self.name, 0, 1, probability=self.probability, rate=self.rate)
 
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``rests``: a list of [onset of the chord that comes late, seconds]."""
         onset_s = chord_onsets(notes, chord_numbers(notes))[1:]
         chosen = rng.random(len(onset_s)) < self.rate
-        length_s = rng.uniform(*self.length_s, len(onset_s))
+        length_s = np.exp(rng.uniform(*np.log(self.length_s), len(onset_s)))
         return {"rests": [[float(onset_s[i]), round(float(length_s[i]), 4)] for i in np.flatnonzero(chosen)]}
 
     @staticmethod

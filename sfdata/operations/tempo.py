@@ -106,13 +106,15 @@ class TempoWalk:
 class PhraseSlowing:
     """Slowing towards the ends of phrases, and of the piece.
 
-    A phrase may end where a chord is followed by a time at least `break_ratio` times as long as usual around it (the
-    median of 16 chords), or by a rest; and at the piece's end.
+    A phrase may end with a chord that is followed by a time at least `break_ratio` times as long as usual around it
+    (the median of 16 chords): a long note, or a rest. Time slows down towards that chord, and towards the last one.
 
     Attributes
     ----------
     factor : (float, float)
         Range of the tempo reached at a phrase's end; 0.7 is 0.7 times as fast.
+    end_factor : (float, float)
+        The same at the piece's end.
     length_s : (float, float)
         Range of the time before the end in which it slows down.
     rate : float
@@ -122,6 +124,7 @@ class PhraseSlowing:
 
     name: ClassVar[str] = "phrase_slowing"
     factor: tuple[float, float] = (0.6, 0.95)
+    end_factor: tuple[float, float] = (0.45, 0.95)
     length_s: tuple[float, float] = (0.8, 3.0)
     rate: float = 0.5
     break_ratio: float = 1.8
@@ -129,6 +132,7 @@ class PhraseSlowing:
 
     def __post_init__(self) -> None:
         check_range(self.name, "factor", self.factor, 0.1, 1)
+        check_range(self.name, "end_factor", self.end_factor, 0.1, 1)
         check_range(self.name, "length_s", self.length_s, 0.1, 60)
         check_between(self.name, 1, 100, break_ratio=self.break_ratio)
         check_between(self.name, 0, 1, probability=self.probability, rate=self.rate)
@@ -138,11 +142,11 @@ class PhraseSlowing:
         onset_s = chord_onsets(notes, chord_numbers(notes))
         between_s = np.diff(onset_s)
         usual_s = np.array([np.median(between_s[max(0, i - 8) : i + 8]) for i in range(len(between_s))])
-        # A phrase ends with the onset of its last chord: what is held after it is the following stretch's business.
-        ends = np.append(onset_s[1:][between_s >= self.break_ratio * usual_s], notes["offset_s"].max())
+        ends = np.append(onset_s[:-1][between_s >= self.break_ratio * usual_s], onset_s[-1])
         chosen = rng.random(len(ends)) < self.rate
         chosen[-1] = True
         lengths, factors = rng.uniform(*self.length_s, len(ends)), rng.uniform(*self.factor, len(ends))
+        factors[-1] = rng.uniform(*self.end_factor)
         slowings: list[list[float]] = []
         free_from_s = float(onset_s[0])
         for end_s, length_s, factor in zip(ends[chosen], lengths[chosen], factors[chosen], strict=True):
