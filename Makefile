@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test check bench fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -45,6 +45,9 @@ check: $(INSTALLED)  ## lint and check types
 
 bench: $(INSTALLED)  ## measure the pipeline's steps against their bounds, side by side
 	$(BIN)/python benchmarks/bounds.py
+
+fuzz: $(INSTALLED)  ## build a store from 1,000 damaged MIDI files and count what became of them
+	$(BIN)/python tests/fuzzing.py --count 1000
 
 clean:  ## remove the environment, the demo and all caches
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -270,7 +270,7 @@ def _write_piece(
             samples = render(notes, rendition.instrument, rate, recipe.render, tuning_cents(rendition.sound))
             samples = apply_sound(samples, rate, rendition.sound, rooms)
         values = spectrogram(samples, recipe.spectrogram).astype(frames.dtype)
-        gain = rendition.gain * total_gain(rendition.sound)
+        gain = rendition.gain if rendition.audio else total_gain(rendition.sound)
         made.append(Rendered(array_sha256(values), gain, rendition.samples / rate))
         taken = 0
         while taken < len(values):

@@ -296,6 +296,13 @@ def augment(
     "--sample-rate", "sample_rate_hz", type=click.IntRange(8000, 96000), default=22050, show_default=True, help="In Hz."
 )
 @click.option(
+    "--recipe",
+    "recipe_path",
+    type=click.Path(path_type=Path),
+    help="Take its [render] and [sound] sections: rooms, noise and the like are drawn for each variant.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of what [sound] draws.")
+@click.option(
     "--role",
     type=click.Choice(["score", "variant", "all"]),
     default="all",
@@ -305,7 +312,14 @@ def augment(
 @JSON
 @STRICT
 def render(
-    performances: Path, output: Path, soundfont: str, role: str, as_json: bool, strict: bool, **options: Any
+    performances: Path,
+    output: Path,
+    soundfont: str,
+    recipe_path: Path | None,
+    role: str,
+    as_json: bool,
+    strict: bool,
+    **options: Any,
 ) -> None:
     """Render performances (or voices, or any MIDI) with one instrument.
 
@@ -313,9 +327,13 @@ def render(
 
     Example: sfdata render performances/ --soundfont timgm6mb:1 -o audio/
     """
+    from sfdata.recipe import read_recipe
     from sfdata.stages import render_folder
 
     roles = ("score", "variant") if role == "all" else (role,)
+    if recipe_path:
+        recipe = read_recipe(recipe_path)
+        options |= {"settings": recipe.render, "sound": recipe.sound, "rooms": recipe.rooms()}
     with progress_bar() as progress:
         result = render_folder(performances, output, soundfont, roles=roles, progress=progress, **options)
     _finish_stage("sound files", output, result, as_json, strict)
@@ -513,8 +531,12 @@ def import_maps_command(
 @import_group.command("aligned")
 @click.argument("folder", metavar="DIR", type=INPUT_FOLDER)
 @click.option("-o", "--output", help="The store to write.", **OUTPUT)
-@click.option("--soundfont", default="timgm6mb:0", show_default=True, help="Renders the scores: NAME[:PROGRAM] or path.")
-@click.option("--velocity", type=click.IntRange(1, 127), default=64, show_default=True, help="Of all the score's notes.")
+@click.option(
+    "--soundfont", default="timgm6mb:0", show_default=True, help="Renders the scores: NAME[:PROGRAM] or path."
+)
+@click.option(
+    "--velocity", type=click.IntRange(1, 127), default=64, show_default=True, help="Of all the score's notes."
+)
 @click.option("--split", default="test", show_default=True, help="train, validation, test, or shares of the works.")
 @click.option("--performed-by", default="", help="Renders performances of which there is a match file but no sound.")
 @click.option(
@@ -616,9 +638,7 @@ def validate(store: Path, composers: bool, instruments: bool, as_json: bool) -> 
 @click.option("--midi", multiple=True, type=click.Path(path_type=Path), help="Where the pieces' MIDI files lie.")
 @click.option("--rooms", type=click.Path(path_type=Path), help="Folder of your own impulse responses, if it took any.")
 @JSON
-def verify(
-    store: Path, sample: int, seed: int, midi: tuple[Path, ...], rooms: Path | None, as_json: bool
-) -> None:
+def verify(store: Path, sample: int, seed: int, midi: tuple[Path, ...], rooms: Path | None, as_json: bool) -> None:
     """Rebuild a sample of pairs from what the store tells of itself, and compare bytes.
 
     Notes from MIDI files and records, sound from soundfonts, frames, targets. Says exactly what differs, and what could

@@ -137,6 +137,7 @@ def _plan(sides: dict[str, Path], both: dict[str, list[Entry]], recipe: Recipe, 
                     is_snippet=side == "snippet",
                     audio=str(path),
                     gain=entry.gain,
+                    sound=entry.sound,
                 )
             )
     first = both["reference"][0]

@@ -47,7 +47,9 @@ class Entry:
     sample_rate_hz : int
         Of a rendition.
     gain : float
-        Of a rendition: factor applied so that the file does not clip.
+        Of a rendition: factor applied so that the file does not clip, and what `sound` says of it.
+    sound : dict
+        Of a rendition: what was drawn to befall its sound.
     """
 
     file: str
@@ -67,6 +69,7 @@ class Entry:
     instrument: dict[str, Any] = field(default_factory=dict)
     sample_rate_hz: int = 0
     gain: float = 1.0
+    sound: dict[str, Any] = field(default_factory=dict)
 
 
 def write_manifest(folder: Path, entries: list[Entry]) -> None:

@@ -203,7 +203,7 @@ def augment_settings(base: AugmentSettings | None, operations: Mapping[str, Any]
         If keys or values don't fit.
     """
     if base is None:
-        return settings_from("augment", AugmentSettings, PLAIN_OPERATIONS | operations)
+        return settings_from("augment", AugmentSettings, {**PLAIN_OPERATIONS, **operations})
     own = settings_from("augment", AugmentSettings, operations)
     return replace(base, **{name: getattr(own, name) for name in operations})
 

@@ -3,9 +3,12 @@
 What the steps write one after another is what :func:`sfdata.build.build` does in one pass.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from sfdata.augment import AugmentSettings
 from sfdata.manifest import Entry, entry_notes, entry_piece_note, notes_path, read_manifest, write_manifest
@@ -13,6 +16,8 @@ from sfdata.midi import MidiSettings, find_midi, printable, read_piece, write_mi
 from sfdata.notes import snap_to_event_grid, write_notes_csv
 from sfdata.plan import Skipped, none_usable, perform, skip
 from sfdata.render import SUBTYPES, RenderSettings, preset_name, render, write_audio
+from sfdata.rooms import RoomFile
+from sfdata.sound import SoundSettings, apply_sound, draw_sound, total_gain, tuning_cents
 from sfdata.soundfonts import resolve_instrument
 from sfdata.voices import VoiceSettings, extract_voices
 
@@ -133,11 +138,21 @@ def render_folder(
     subtype: str = "PCM_16",
     roles: Sequence[str] = ("score", "variant"),
     settings: RenderSettings | None = None,
+    sound: SoundSettings | None = None,
+    rooms: Sequence[RoomFile] = (),
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> StageResult:
     """Render performances (or voices, or plain MIDI files) with one instrument: sound, and the notes beside it.
 
     ``NAME.notes.csv`` holds the times at which the notes really begin and end in the sound.
+
+    Parameters
+    ----------
+    sound : SoundSettings, optional
+        What may befall the sound, drawn from `seed` for each file; score sides get it only where it says so.
+    rooms : sequence of RoomFile
+        The user's impulse responses, where `sound` asks for them.
 
     Raises
     ------
@@ -154,10 +169,16 @@ def render_folder(
     def render_one(entry: Entry) -> list[Entry]:
         notes = snap_to_event_grid(entry_notes(performances, entry), sample_rate_hz)
         file = output / f"{entry.file.rsplit('.', 1)[0]}.{audio_format}"
-        samples = render(notes, chosen, sample_rate_hz, settings)
-        gain = write_audio(file, samples, sample_rate_hz, subtype)
+        rng = np.random.default_rng(
+            [seed, int(entry.sha256[:16], 16), entry.voice, entry.copy, zlib.crc32(chosen.name.encode())]
+        )
+        drawn = draw_sound(sound, rng, rooms) if sound and (entry.role == "variant" or sound.references) else {}
+        samples = render(notes, chosen, sample_rate_hz, settings, tuning_cents(drawn))
+        samples = apply_sound(samples, sample_rate_hz, drawn, rooms)
+        gain = write_audio(file, samples, sample_rate_hz, subtype) * total_gain(drawn)
         write_notes_csv(notes_path(file), notes)
-        return [replace(entry, file=file.name, instrument=asdict(chosen), sample_rate_hz=sample_rate_hz, gain=gain)]
+        made = replace(entry, file=file.name, instrument=asdict(chosen), sample_rate_hz=sample_rate_hz)
+        return [replace(made, gain=gain, sound=drawn)]
 
     if subtype not in SUBTYPES.get(audio_format, ()):
         raise ValueError(f"sound as {audio_format} {subtype}; expected one of {SUBTYPES}")

@@ -17,6 +17,7 @@ from sfdata.operations.base import (
     check_range,
     chord_numbers,
     chord_onsets,
+    draw_log,
     per_note,
     room_s,
 )
@@ -169,7 +170,7 @@ class Pedal:
         down: list[list[float]] = []
         begin_s, rate = float(onset_s[0]), rng.uniform(*self.rate)
         while begin_s < onset_s[-1]:
-            length_s = float(np.exp(rng.uniform(*np.log(self.length_s))))
+            length_s = float(draw_log(self.length_s, 1, rng)[0])
             chord = int(np.searchsorted(onset_s, begin_s + length_s))
             end_s = float(onset_s[min(chord, len(onset_s) - 1)])
             pressed = rng.random() < rate

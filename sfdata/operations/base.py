@@ -124,6 +124,12 @@ def random_walk(steps_s: NDArray[np.float64], memory_s: float, rng: np.random.Ge
     return walk
 
 
+def draw_log(low_high: tuple[float, float], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw evenly on a logarithmic scale, shape (count,)."""
+    low, high = np.log(low_high)
+    return np.exp(rng.uniform(float(low), float(high), count))
+
+
 def draw_rate(rate: float, spread: float, rng: np.random.Generator) -> float:
     """A variant's own rate: players differ, so it is spread log-normally about the middle one, up to 1."""
     return float(min(1.0, rate * np.exp(spread * rng.standard_normal())))

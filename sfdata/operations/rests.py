@@ -14,6 +14,7 @@ from sfdata.operations.base import (
     check_range,
     chord_numbers,
     chord_onsets,
+    draw_log,
     warp_by_tempo,
 )
 
@@ -45,7 +46,7 @@ class RestInsert:
         """Draw ``rests``: a list of [onset of the chord that comes late, seconds]."""
         onset_s = chord_onsets(notes, chord_numbers(notes))[1:]
         chosen = rng.random(len(onset_s)) < self.rate
-        length_s = np.exp(rng.uniform(*np.log(self.length_s), len(onset_s)))
+        length_s = draw_log(self.length_s, len(onset_s), rng)
         return {"rests": [[float(onset_s[i]), round(float(length_s[i]), 4)] for i in np.flatnonzero(chosen)]}
 
     @staticmethod

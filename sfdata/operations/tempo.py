@@ -12,6 +12,7 @@ from sfdata.operations.base import (
     check_range,
     chord_numbers,
     chord_onsets,
+    draw_log,
     random_walk,
     warp_by_tempo,
 )
@@ -40,7 +41,7 @@ class Tempo:
 
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``factor``."""
-        return {"factor": round(float(np.exp(rng.uniform(*np.log(self.factor)))), 6)}
+        return {"factor": round(float(draw_log(self.factor, 1, rng)[0]), 6)}
 
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
@@ -202,7 +203,7 @@ class TempoChange:
         time_s, end_s = float(onset_s[0]), float(onset_s[-1])
         while self.per_minute > 0:
             time_s += rng.exponential(60 / self.per_minute)
-            length_s, factor = rng.uniform(*self.length_s), float(np.exp(rng.uniform(*np.log(self.factor))))
+            length_s, factor = rng.uniform(*self.length_s), float(draw_log(self.factor, 1, rng)[0])
             begin = int(np.searchsorted(onset_s, time_s))
             end = min(int(np.searchsorted(onset_s, time_s + length_s)), len(onset_s) - 1)
             if time_s >= end_s or begin >= end:
@@ -216,7 +217,8 @@ class TempoChange:
         """Play each stretch at its tempo."""
         if not drawn["changes"]:
             return notes
-        knots, tempo = [], []
+        knots: list[float] = []
+        tempo: list[float] = []
         for begin_s, end_s, factor in drawn["changes"]:
             if knots and begin_s == knots[-1]:
                 tempo[-1] = factor

@@ -11,14 +11,17 @@ import pytest
 from sfdata import open_store
 from sfdata.augment import AugmentSettings
 from sfdata.build import build
+from sfdata.effects import GainSettings, NoiseSettings, TuningSettings
 from sfdata.folders import build_pairs
 from sfdata.manifest import entry_notes, notes_path, read_manifest
 from sfdata.midi import read_midi_notes, read_piece, write_midi
 from sfdata.notes import is_monophonic, make_notes, read_notes_csv
 from sfdata.recipe import InstrumentSettings
 from sfdata.render import read_audio
+from sfdata.sound import SoundSettings
 from sfdata.stages import augment_folder, extract_folder, render_folder
 from sfdata.validate import validate
+from sfdata.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +168,20 @@ def test_damaged_sound_is_skipped(steps: Path, tmp_path: Path):
     flac[1].write_bytes(flac[1].read_bytes()[:5000])
     result = build_pairs(tmp_path / "references", tmp_path / "snippets", tmp_path / "s.zarr", workers=1)
     assert result.pieces == 1 and len(result.skipped) == 2
+
+
+def test_rooms_and_noise_are_drawn_and_recorded_for_each_variant(steps: Path, tmp_path: Path, small_recipe):
+    sound = SoundSettings(tuning=TuningSettings((20.0, 30.0)), noise=NoiseSettings((30.0, 40.0)), gain=GainSettings())
+    for name in ("a", "b"):
+        render_folder(steps / "performances", tmp_path / name, "timgm6mb:1", sound=sound, seed=3)
+    entries = {entry.file: entry for entry in read_manifest(tmp_path / "a", "audio")}
+    for file, entry in entries.items():
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+        drawn = [record["operation"] for record in entry.sound.get("operations", [])]
+        assert drawn == (["tuning", "noise", "gain"] if entry.role == "variant" else [])
+    assert len({str(entry.sound) for entry in entries.values()}) == 4  # three variants, each its own, and none
+    result = build_pairs(tmp_path / "a", tmp_path / "a", tmp_path / "s.zarr", small_recipe, workers=1)
+    assert result.pairs and not validate(tmp_path / "s.zarr")
+    told = verify(tmp_path / "s.zarr", sample=5)
+    assert told.verified and told.renditions == 0 and "made of sound files" in str(told.not_rebuilt)
+    assert sorted(open_store(tmp_path / "s.zarr").renditions["sound"])[0].startswith('{"operations"')
