@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 
 from sfdata import PairReader, open_store
+from sfdata.build import build
 from sfdata.notes import make_notes
-from sfdata.pairs import choose_references, lookalike_lists
+from sfdata.operations.base import chord_numbers
+from sfdata.pairs import choose_references, labelled, lookalike_lists
 from sfdata.reader import nearest_frame
+from sfdata.recipe import read_recipe
 from sfdata.schema import SPLITS
+from sfdata.validate import validate
 from sfdata.windows import WindowSettings, reference_start_grid
 
 
@@ -103,7 +107,6 @@ def test_splits_and_pieces(built_store: Path):
 
 def test_one_instrument_for_both_sides(tmp_path: Path, small_recipe, short_midi):
     from sfdata.augment import AugmentSettings
-    from sfdata.build import build
     from sfdata.recipe import InstrumentSettings
 
     recipe = replace(
@@ -115,3 +118,42 @@ def test_one_instrument_for_both_sides(tmp_path: Path, small_recipe, short_midi)
     batch = PairReader(store, "all").batch(slice(None))
     at = nearest_frame(batch.target_frame)
     assert np.array_equal(batch.snippet[:, 13], batch.reference[np.arange(len(at)), at])
+
+
+def test_one_label_for_each_chord_on_the_note_that_is_played_first():
+    score = make_notes([0.5, 0.5, 0.51, 1.5, 2.5], [1.0] * 3 + [2.0, 3.0], [48, 60, 64, 67, 72], [80] * 5)
+    played = make_notes(
+        [0.62, 0.6, 0.58, 0.9, 1.7], [1.0] * 4 + [2.0], [48, 60, 64, 65, 67], [80] * 5, [0, 1, 2, -1, 3]
+    )
+    notes, counterparts = labelled(played, score)
+    assert played["pitch"][notes].tolist() == [64, 67]  # the added note has no label, the last one is not played
+    assert score["onset_s"][counterparts].tolist() == [0.51, 1.5]  # the target of that very note
+    notes, counterparts = labelled(score, score)
+    assert score["onset_s"][notes].tolist() == [0.5, 1.5, 2.5] and np.array_equal(notes, counterparts)
+
+
+def test_lookalikes_of_chords_in_whatever_order_they_are_played():
+    onset = np.array([1.0, 1.01, 1.3, 5.0, 5.02, 5.3, 9.0, 9.01, 9.3])
+    pitch = [60, 64, 67, 64, 60, 67, 60, 65, 67]  # the second time the chord is struck the other way round
+    notes = make_notes(onset, onset + 0.2, pitch, [80] * 9)
+    found = lookalike_lists(notes, 0.675, 12.0)
+    assert [[int(notes["pitch"][i]) for i in others] for others in found[:3]] == [[60], [64], [67]]
+    assert [others.tolist() for others in found[6:]] == [[], [], []]
+
+
+def test_polyphonic_performances_are_labelled_where_they_sound(tmp_path: Path, short_midi):
+    recipe = read_recipe("pipelines/human.toml")
+    build(recipe, tmp_path / "s.zarr", short_midi, workers=1)
+    assert not validate(tmp_path / "s.zarr", instruments=True)
+    store = open_store(tmp_path / "s.zarr")
+    pairs, notes = store.pairs, store.notes
+    added = notes["source"] < 0
+    assert added.sum() > 50 and not added[pairs["note"]].any()
+    for rendition in np.unique(pairs["snippet_rendition"]):
+        own = pairs["snippet_rendition"] == rendition
+        targets = pairs["target_s"][own] + pairs["reference_start_frame"][own] / store.spectrogram.frame_rate_hz
+        assert len(np.unique(targets.round(4))) == own.sum()  # no onset of the score is labelled twice
+        score = store.note_array(int(store.renditions["performance"][pairs["reference_rendition"][own][0]]))
+        assert np.isin(targets.round(6), score["onset_s"].round(6)).all()
+        chords = chord_numbers(score)[-1] + 1
+        assert 0.9 * chords < own.sum() <= chords  # nearly every chord, but for what was left out
