@@ -22,7 +22,9 @@ import zarr
 
 from sfdata.casting import cast_piece, resolve_pools
 from sfdata.fluidsynth import library_version
-from sfdata.midi import find_midi
+from sfdata.metadata import read_metadata, reason_to_skip
+from sfdata.midi import find_midi, printable
+from sfdata.naming import PieceName, parse_name
 from sfdata.plan import PiecePlan, Skipped, none_usable, try_plan_piece
 from sfdata.recipe import Recipe, SourceSettings
 from sfdata.render import preset_name, read_audio, render
@@ -93,7 +95,8 @@ def build(
         If the target exists, no file could be used, or an interrupted build of something else lies there.
     """
     began, output = time.monotonic(), Path(output)
-    sources = _sources(recipe, [Path(path).absolute() for path in midi])  # workers may have another working directory
+    # Workers may have another working directory.
+    sources, unwanted = _sources(recipe, [Path(path).absolute() for path in midi])
     pools, rooms = resolve_pools(recipe.instruments), recipe.rooms()
     attrs = recipe.as_dict() | ({"sources": [{"midi": "given on the command line"}]} if midi else {})
     attrs["instruments"] |= {side: [i.name for i in getattr(pools, side)] for side in vars(pools)}  # without paths
@@ -110,7 +113,7 @@ def build(
                 progress("plan", len(planned), len(sources))
         results = [planned[index] for index in range(len(sources))]
         plans = [plan for plan in results if isinstance(plan, PiecePlan)]
-        skipped = [plan for plan in results if isinstance(plan, Skipped)]
+        skipped = unwanted + [plan for plan in results if isinstance(plan, Skipped)]
         return write_store(recipe, attrs, plans, skipped, output, crew, began, progress, cast)
 
 
@@ -230,12 +233,27 @@ def _digest(plan: PiecePlan) -> list[str]:
     return [plan.facts["sha256"], digest.hexdigest()]
 
 
-def _sources(recipe: Recipe, midi: list[Path]) -> list[tuple[Path, SourceSettings]]:
+def _sources(
+    recipe: Recipe, midi: list[Path]
+) -> tuple[list[tuple[Path, SourceSettings, PieceName | None]], list[Skipped]]:
+    """Files to be planned, with what metadata tell of them, and those that the recipe does not want."""
     if midi:
-        return [(path, SourceSettings(midi=path.name)) for path in find_midi(midi)]
+        return [(path, SourceSettings(midi=path.name), None) for path in find_midi(midi)], []
     if not recipe.sources:
         raise ValueError("the recipe names no sources; give MIDI files or folders on the command line")
-    return [(path.absolute(), s) for s in recipe.sources for path in find_midi([recipe.source_path(s)])]
+    wanted: list[tuple[Path, SourceSettings, PieceName | None]] = []
+    unwanted: list[Skipped] = []
+    for source in recipe.sources:
+        metadata = read_metadata(recipe.folder / source.metadata) if source.metadata else None
+        for path in find_midi([recipe.source_path(source)]):
+            stem = printable(path.stem)
+            facts = metadata.of(stem) if metadata else None
+            reason = reason_to_skip(parse_name(stem), facts, source.selection)
+            if reason:
+                unwanted.append(Skipped(printable(path.name), reason))
+            else:
+                wanted.append((path.absolute(), source, facts.name if facts else None))
+    return wanted, unwanted
 
 
 def _distinct(plans: Sequence[PiecePlan], skipped: list[Skipped]) -> list[PiecePlan]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sfdata.augment import AugmentSettings, apply_record, draw_score, draw_variation, generator
 from sfdata.midi import MAX_DURATION_S, printable, read_piece
-from sfdata.naming import work_keys
+from sfdata.naming import PieceName, work_keys
 from sfdata.notes import NoteArray, snap_to_event_grid
 from sfdata.recipe import Recipe, SourceSettings
 from sfdata.soundfonts import Instrument
@@ -153,8 +153,17 @@ def perform(
     return performances
 
 
-def plan_piece(path: Path, source: SourceSettings, recipe: Recipe) -> PiecePlan:
+def plan_piece(path: Path, source: SourceSettings, recipe: Recipe, told: PieceName | None = None) -> PiecePlan:
     """Read one MIDI file and plan its performances; renditions follow when its split is known.
+
+    Parameters
+    ----------
+    path : Path
+    source : SourceSettings
+        Where it is from.
+    recipe : Recipe
+    told : PieceName, optional
+        What a table of metadata tells, in place of the file's name.
 
     Raises
     ------
@@ -166,10 +175,11 @@ def plan_piece(path: Path, source: SourceSettings, recipe: Recipe) -> PiecePlan:
     performances = perform(
         voices, recipe.augment, recipe.seed, piece.sha256, recipe.voices.method, recipe.spectrogram.sample_rate_hz
     )
+    name = told or piece.name
     facts = {
-        "title": piece.name.title,
-        "composer": piece.name.composer,
-        "source_id": piece.name.source_id,
+        "title": name.title,
+        "composer": name.composer,
+        "source_id": name.source_id,
         "file": piece.file,
         "sha256": piece.sha256,
         "licence": source.licence,
@@ -177,14 +187,15 @@ def plan_piece(path: Path, source: SourceSettings, recipe: Recipe) -> PiecePlan:
         "split": source.split,
         "cut_s": piece.cut_s,
     }
-    keys = work_keys(piece.name, piece.sha256, performances[0].notes)
+    keys = work_keys(name, piece.sha256, performances[0].notes)
     return PiecePlan(facts, frozenset(keys), tuple(performances), ())
 
 
-def try_plan_piece(item: tuple[Path, SourceSettings], recipe: Recipe) -> PiecePlan | Skipped:
+def try_plan_piece(item: tuple[Path, SourceSettings, PieceName | None], recipe: Recipe) -> PiecePlan | Skipped:
     """Like :func:`plan_piece`, but a file that cannot be used gives a :class:`Skipped`, whatever is wrong with it."""
     try:
-        return plan_piece(*item, recipe)
+        path, source, told = item
+        return plan_piece(path, source, recipe, told)
     except Exception as error:
         return skip(item[0].name, error)
 

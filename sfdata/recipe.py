@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sfdata.augment import AugmentSettings
+from sfdata.metadata import Selection
 from sfdata.midi import MidiSettings
 from sfdata.render import RenderSettings
 from sfdata.rooms import RoomFile, find_rooms
@@ -44,14 +45,32 @@ class SourceSettings:
         Stored with every piece.
     split : str
         Demands a split for all its pieces; empty for none.
+    metadata : str
+        GiantMIDI-Piano's table of metadata, relative to the recipe; empty for none.
+    min_solo_probability, composers, dataset_splits, curated
+        Which of its files are taken; see :class:`sfdata.metadata.Selection`.
     """
 
     midi: str
     licence: str = ""
     attribution: str = ""
     split: str = ""
+    metadata: str = ""
+    min_solo_probability: float = 0.0
+    composers: tuple[str, ...] = ()
+    dataset_splits: tuple[str, ...] = ()
+    curated: bool = False
+
+    @property
+    def selection(self) -> Selection:
+        """Which of its files are taken."""
+        return Selection(self.min_solo_probability, self.composers, self.dataset_splits, self.curated)
 
     def __post_init__(self) -> None:
+        if not 0 <= self.min_solo_probability <= 1:
+            raise ValueError(f"sources: min_solo_probability {self.min_solo_probability}; expected 0 to 1")
+        if not self.metadata and (self.min_solo_probability or self.dataset_splits or self.curated):
+            raise ValueError("sources: min_solo_probability, dataset_splits and curated need metadata = PATH")
         if self.split and self.split not in SPLITS:
             raise ValueError(f"sources: split {self.split!r}; expected one of {', '.join(SPLITS)}, or nothing")
 

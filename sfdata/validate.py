@@ -20,7 +20,7 @@ from sfdata.splits import group_works
 from sfdata.store import Store, open_store
 
 TOLERANCE_FRAMES = 1e-6
-RISING_SHARE = {True: 0.8, False: 0.65}  # by whether the sound is dry: rooms and noise hide soft notes
+RISING_SHARE = {True: 0.8, False: 0.65}  # by whether it is synthesised and dry: rooms and noise hide soft notes
 RECORD_S = 0.003  # a step of the event grid: times that went through files are rounded
 FEWEST_NOTES = 8  # fewer could agree by chance
 LAG_FRAMES = {True: (-0.25, 0.6), False: (-0.25, 1.1)}  # attacks add up to a third of a frame, rooms another half
@@ -298,7 +298,8 @@ def _frames(store: Store) -> Iterator[Problem]:
             yield Problem("frames", f"the spectrogram of rendition {rendition} holds values below zero")
             continue
         notes = store.performance_notes(int(store.renditions["performance"][rendition]))
-        dry = not json.loads(store.renditions["sound"][rendition]).get("operations")
+        recorded = not store.instruments["sha256"][store.renditions["instrument"][rendition]]
+        dry = not recorded and not json.loads(store.renditions["sound"][rendition]).get("operations")
         share, least = rising_share(notes, frames, store.spectrogram), RISING_SHARE[dry]
         if share < least - 1 / max(1, len(notes["onset_s"])) ** 0.5:  # two standard errors of a share
             yield Problem(
