@@ -1,9 +1,9 @@
 """GiantMIDI-Piano's table of metadata: what it knows of each file beyond its name.
 
 The table (``full_music_pieces_youtube_similarity_pianosoloprob_split.csv``, tab-separated, one row for each work that
-was looked for) tells composer and title, the probability that the recording is of a piano alone, the dataset's own split,
-and whether the composer's surname is in the video's title (its curated subset). About 11 in 100 of its files are no
-solo piano, and its split puts one composer in all three parts: so it is used to choose files, not to split them.
+was looked for) tells composer and title, the probability that the recording is of a piano alone, the dataset's own
+split, and whether the composer's surname is in the video's title (its curated subset). About 11 in 100 of its files
+are no solo piano, and its split puts one composer in all three parts: it is used to choose files, not to split them.
 """
 
 import csv

@@ -10,23 +10,9 @@ from sfdata.naming import PieceName, parse_name
 from sfdata.recipe import read_recipe
 from sfdata.validate import validate
 
-COLUMNS = [
-    "surname",
-    "firstname",
-    "music",
-    "nationality",
-    "birth",
-    "death",
-    "youtube_title",
-    "youtube_id",
-    "similarity",
-    "piano_solo_prob",
-    "audio_name",
-    "audio_duration",
-    "giant_midi_piano",
-    "split",
-    "surname_in_youtube_title",
-]
+COLUMNS = ["surname", "firstname", "music", "nationality", "birth", "death", "youtube_title", "youtube_id"]
+COLUMNS += ["similarity", "piano_solo_prob", "audio_name", "audio_duration", "giant_midi_piano", "split"]
+COLUMNS += ["surname_in_youtube_title"]
 
 
 def row(surname, first, music, video, probability="0.9", split="train", curated="1", dataset="1"):

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -279,3 +279,12 @@ def test_records_that_do_not_fit_are_refused():
         apply("reverb", samples)
     with pytest.raises(ValueError, match="the record of gain lacks 'db'"):
         apply("gain", samples)
+
+
+def test_the_documentation_names_every_operation_and_key():
+    page = (Path(__file__).parents[2] / "docs" / "sound.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line.split("|")[2] for line in page.splitlines() if line.startswith("| `")}
+    assert list(rows) == list(OPERATIONS)
+    for name, kind in OPERATIONS.items():
+        keys = [f"`{entry.name}`" for entry in fields(kind) if entry.name != "probability"]
+        assert rows[name].strip() == ", ".join(keys), name
