@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[model,tensorboard,dev]'
 	@touch $@
 
-demo: $(INSTALLED)  ## build a store from real MIDI, train on it, evaluate, write a report (under 5 minutes)
+demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a report (under 5 minutes)
 	rm -rf $(DEMO)
 	$(BIN)/sfdata build pipelines/demo.toml -o $(DEMO)/store.zarr
 	$(BIN)/sfdata validate $(DEMO)/store.zarr
@@ -33,6 +33,11 @@ demo: $(INSTALLED)  ## build a store from real MIDI, train on it, evaluate, writ
 	$(BIN)/sfmodel evaluate $(DEMO)/run $(DEMO)/store.zarr
 	$(BIN)/sfmodel evaluate matched-filter $(DEMO)/store.zarr
 	$(BIN)/sfmodel report $(DEMO)/run -o $(DEMO)/report
+	$(BIN)/sfdata build pipelines/human.toml -o $(DEMO)/human.zarr
+	$(BIN)/sfdata validate $(DEMO)/human.zarr --instruments
+	$(BIN)/sfdata verify $(DEMO)/human.zarr --sample 20
+	$(BIN)/sfmodel evaluate matched-filter $(DEMO)/human.zarr
+	$(BIN)/sfmodel evaluate matched-filter-5 $(DEMO)/human.zarr
 	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html"
 
 test: $(INSTALLED)  ## run the tests
