@@ -30,6 +30,7 @@ from sfdata.recipe import Recipe, SourceSettings
 from sfdata.render import preset_name, read_audio, render
 from sfdata.rooms import RoomFile
 from sfdata.schema import array_sha256
+from sfdata.similarity import same_music_keys
 from sfdata.sound import apply_sound, total_gain, tuning_cents
 from sfdata.soundfonts import file_sha256
 from sfdata.spectrogram import spectrogram
@@ -155,7 +156,8 @@ def write_store(
     plans = _distinct(plans, skipped := list(skipped))
     if not plans:
         raise none_usable("sources", len(skipped), skipped)
-    works = group_works([set(plan.keys) for plan in plans])
+    same_music = same_music_keys([plan.music for plan in plans])
+    works = group_works([plan.keys | same for plan, same in zip(plans, same_music, strict=True)])
     splits = assign_splits(
         split_groups(works, [plan.facts["composer"] for plan in plans], recipe.splits),
         [plan.facts["split"] for plan in plans],

@@ -17,6 +17,7 @@ diagonals, of Arzt, Böck and Widmer, "Fast identification of piece and score po
 (ISMIR 2012).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +105,14 @@ def fingerprint(notes: NoteArray) -> Fingerprint:
         code = code * np.uint64(2 * _WIDEST + 1) + (column + _WIDEST).astype(np.uint64)
     words = (code + np.uint64(1)) << np.uint64(PITCH_BITS) | tops[: len(code)].astype(np.uint64)
     return np.where(_surprises(intervals) >= _FEWEST_SURPRISES, words, np.uint64(0))
+
+
+def fingerprint_of_voices(voices: Sequence[NoteArray]) -> Fingerprint:
+    """Fingerprint of a piece of which only voices are known, taken together."""
+    if not voices:
+        return np.zeros(0, dtype=np.uint64)
+    together = np.concatenate(voices)
+    return fingerprint(together[np.lexsort((together["pitch"], together["onset_s"]))])
 
 
 def _surprises(intervals: NDArray[np.int64]) -> NDArray[np.int64]:

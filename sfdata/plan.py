@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.augment import AugmentSettings, apply_record, draw_score, draw_variation, generator
+from sfdata.fingerprint import Fingerprint, fingerprint, fingerprint_of_voices
 from sfdata.midi import MAX_DURATION_S, printable, read_piece
 from sfdata.naming import PieceName, work_keys
 from sfdata.notes import NoteArray, snap_to_event_grid
@@ -86,12 +87,32 @@ class RenditionPlan:
 
 @dataclass(frozen=True)
 class PiecePlan:
-    """A piece's facts (columns of the table of pieces), performances and renditions."""
+    """What is to become of a piece.
+
+    Attributes
+    ----------
+    facts : dict
+        Columns of the table of pieces.
+    keys : frozenset of str
+        See :func:`sfdata.naming.work_keys`.
+    performances : tuple of Performance
+    renditions : tuple of RenditionPlan
+    fingerprint : ndarray of uint64, optional
+        Of all of the piece's notes, by which other versions of it are known; without, its score sides serve.
+    """
 
     facts: dict[str, Any]
     keys: frozenset[str]
     performances: tuple[Performance, ...]
     renditions: tuple[RenditionPlan, ...]
+    fingerprint: Fingerprint | None = field(default=None, compare=False)
+
+    @property
+    def music(self) -> Fingerprint:
+        """Fingerprint of the piece's music."""
+        if self.fingerprint is not None:
+            return self.fingerprint
+        return fingerprint_of_voices([p.notes for p in self.performances if p.role == "score"])
 
     @property
     def frames(self) -> int:
@@ -188,7 +209,7 @@ def plan_piece(path: Path, source: SourceSettings, recipe: Recipe, told: PieceNa
         "cut_s": piece.cut_s,
     }
     keys = work_keys(name, piece.sha256, performances[0].notes)
-    return PiecePlan(facts, frozenset(keys), tuple(performances), ())
+    return PiecePlan(facts, frozenset(keys), tuple(performances), (), fingerprint(piece.notes))
 
 
 def try_plan_piece(item: tuple[Path, SourceSettings, PieceName | None], recipe: Recipe) -> PiecePlan | Skipped:

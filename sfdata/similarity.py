@@ -94,7 +94,7 @@ def same_music_keys(fingerprints: Sequence[Fingerprint], enough: float = ENOUGH)
 
 
 def same_music(fingerprints: Sequence[Fingerprint], enough: float = ENOUGH) -> list[SameMusic]:
-    """Find pairs of pieces that hold the same music, at least so many that chains of them join all that belong together.
+    """Find pairs of pieces that hold the same music, enough of them that chains join all that belong together.
 
     Parameters
     ----------

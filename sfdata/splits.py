@@ -1,5 +1,6 @@
 """Splits: whole works go to train, validation or test, so that nothing leaks."""
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,13 @@ class SplitSettings:
             )
 
 
-def group_works(keys: list[set[str]]) -> list[str]:
+def group_works(keys: Sequence[Set[str]]) -> list[str]:
     """Name of the work each piece belongs to: pieces that share a key, directly or through others, are one work.
 
     Parameters
     ----------
-    keys : list of set of str
-        For each piece, as :func:`sfdata.naming.work_keys` gives them.
+    keys : sequence of set of str
+        For each piece, as :func:`sfdata.naming.work_keys` and :func:`sfdata.similarity.same_music_keys` give them.
 
     Returns
     -------

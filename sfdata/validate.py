@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.augment import apply_record
+from sfdata.fingerprint import fingerprint_of_voices
 from sfdata.naming import PieceName, work_keys
 from sfdata.notes import NoteArray, snap_to_event_grid
 from sfdata.schema import SPLITS, TABLES
+from sfdata.similarity import same_music_keys
 from sfdata.sounding import onset_lag_s, rising_share
 from sfdata.spectrogram import frame_count
 from sfdata.splits import group_works
@@ -223,7 +225,7 @@ def _counterparts(store: Store) -> NDArray[np.int64]:
 
 def _leaks(store: Store, composers: bool, instruments: bool) -> Iterator[Problem]:
     split = store.pieces["split"]
-    works = np.array(group_works([_keys(store, piece) for piece in range(len(split))]), dtype=object)
+    works = np.array(group_works(_work_keys(store)), dtype=object)
     for work in sorted(set(works)):
         found = sorted(set(split[works == work]))
         if len(found) > 1:
@@ -276,14 +278,18 @@ def _instrument_leaks(store: Store, everywhere: bool) -> Iterator[Problem]:
                 yield Problem("leak", f"instrument {names[row]} plays snippets in test and in another split")
 
 
-def _keys(store: Store, piece: int) -> set[str]:
-    """Keys of a piece's work, made again from what the store tells of it."""
-    facts = {name: str(values[piece]) for name, values in store.pieces.items()}
-    scores = (store.performances["piece"] == piece) & (store.performances["role"] == "score")
-    notes: NoteArray | None = None
-    if scores.any():
-        notes = store.note_array(int(np.flatnonzero(scores)[0]))
-    return work_keys(PieceName(facts["title"], facts["composer"], facts["source_id"]), facts["sha256"], notes)
+def _work_keys(store: Store) -> list[set[str]]:
+    """Keys of each piece's work, made again from what the store tells of it."""
+    of_piece: list[list[NoteArray]] = [[] for _ in store.pieces["title"]]
+    for performance in np.flatnonzero(store.performances["role"] == "score"):
+        of_piece[store.performances["piece"][performance]].append(store.note_array(int(performance)))
+    same_music = same_music_keys([fingerprint_of_voices(voices) for voices in of_piece])
+    keys = []
+    for piece, voices in enumerate(of_piece):
+        facts = {name: str(values[piece]) for name, values in store.pieces.items()}
+        name = PieceName(facts["title"], facts["composer"], facts["source_id"])
+        keys.append(work_keys(name, facts["sha256"], voices[0] if voices else None) | same_music[piece])
+    return keys
 
 
 def _frames(store: Store) -> Iterator[Problem]:
