@@ -432,6 +432,12 @@ def build(
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything that is drawn.")
 @click.option("--format", "audio_format", default="wav", show_default=True, help="wav or flac.")
 @click.option("--sample-rate", "sample_rate_hz", type=int, default=44100, show_default=True, help="In Hz.")
+@click.option(
+    "--recipe",
+    "recipe_path",
+    type=click.Path(path_type=Path),
+    help="Take its [sound] section: one room, tuning and so on is drawn for the whole set.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a set of that name.")
 @JSON
 def isol(
@@ -442,6 +448,7 @@ def isol(
     loudness: str,
     pitches: str,
     durations: tuple[float, ...],
+    recipe_path: Path | None,
     overwrite: bool,
     as_json: bool,
     **options: Any,
@@ -456,6 +463,7 @@ def isol(
     """
     from sfdata.isol import IsolSettings, pitch_range
     from sfdata.isol_files import make_isol
+    from sfdata.recipe import Recipe, read_recipe
 
     settings = IsolSettings(
         subsets=tuple(subset.removeprefix("ISOL/") for subset in _listed(subsets)),
@@ -464,8 +472,18 @@ def isol(
         durations_s=tuple(durations),
         **options,
     )
+    recipe = read_recipe(recipe_path) if recipe_path else Recipe()
     with progress_bar() as progress:
-        result = make_isol(output, soundfont, settings, code=code, overwrite=overwrite, progress=progress)
+        result = make_isol(
+            output,
+            soundfont,
+            settings,
+            code=code,
+            overwrite=overwrite,
+            sound=recipe.sound,
+            rooms=recipe.rooms(),
+            progress=progress,
+        )
     _finish_stage("items", output, result, as_json, strict=False)
 
 

@@ -3,14 +3,13 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import symusic
-from numpy.typing import NDArray
 
 from sfdata.build import software_versions
 from sfdata.files import write_atomically
@@ -18,10 +17,10 @@ from sfdata.isol import IsolSettings, draw_items, item_keys, sounding
 from sfdata.maps import INSTRUMENT_FILE
 from sfdata.notes import NoteArray, event_grid_samples, snap_to_event_grid
 from sfdata.render import RenderSettings, preset_name, render, write_audio
+from sfdata.rooms import RoomFile
+from sfdata.sound import SoundSettings, apply_sound, draw_sound, tuning_cents
 from sfdata.soundfonts import DEFAULT_INSTRUMENT, resolve_instrument
 from sfdata.stages import StageResult
-
-Effects = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 
 
 def make_isol(
@@ -31,7 +30,8 @@ def make_isol(
     *,
     code: str = "",
     overwrite: bool = False,
-    effects: Effects | None = None,
+    sound: SoundSettings | None = None,
+    rooms: Sequence[RoomFile] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> StageResult:
     """Write a set: for each item the sound (mono), its annotation and its MIDI, under ``output/CODE/ISOL/STYLE/``.
@@ -49,9 +49,10 @@ def make_isol(
         Name of the instrument in folders and files; default: the instrument's, such as timgm6mb-0.
     overwrite : bool
         Replace a set of that code.
-    effects : callable, optional
-        ``effects(samples, sample_rate_hz)`` gives the sound that is written, such as one with a room's reverberation.
-        It must not move onsets.
+    sound : SoundSettings, optional
+        What befalls the sound, drawn once for all of the set: its instrument stands in one room.
+    rooms : sequence of RoomFile
+        The user's impulse responses, where `sound` asks for them.
 
     Returns
     -------
@@ -76,6 +77,7 @@ def make_isol(
     items = draw_items(settings)
     if not items:
         raise ValueError(f"no item in subsets {', '.join(settings.subsets)} has keys within {settings.pitches}")
+    drawn = draw_sound(sound, np.random.default_rng([settings.seed, 4]), rooms) if sound else {}
     shutil.rmtree(part, ignore_errors=True)
     for index, item in enumerate(items):
         keys, pedal = item_keys(item)
@@ -83,9 +85,8 @@ def make_isol(
         notes = snap_to_event_grid(sounding(keys, pedal), rate)
         stem = part / "ISOL" / item["style"] / f"MAPS_{item['music']}_{code}"
         stem.parent.mkdir(parents=True, exist_ok=True)
-        samples = render(notes, chosen, rate, rendering)
-        if effects:
-            samples = effects(samples, rate)
+        samples = render(notes, chosen, rate, rendering, tuning_cents(drawn))
+        samples = apply_sound(samples, rate, drawn, rooms)
         item["gain"] = round(write_audio(_with_ending(stem, settings.audio_format), samples, rate), 6)
         rows = (f"{note['onset_s']:.6f}\t{note['offset_s']:.6f}\t{note['pitch']}\n" for note in notes)
         _with_ending(stem, "txt").write_text("OnsetTime\tOffsetTime\tMidiPitch\n" + "".join(rows), newline="\n")
@@ -98,7 +99,7 @@ def make_isol(
         "licence": "CC0-1.0",  # of the notes: nobody's work
         "instrument_licence": chosen.licence,
         "attribution": f"made with sfdata from soundfont preset {chosen.name}",
-        "effects": effects is not None,
+        "sound": drawn,
         "settings": asdict(settings),
         "software": software_versions(),
         "items": items,
