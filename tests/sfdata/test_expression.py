@@ -412,7 +412,7 @@ def test_what_a_recipe_draws_is_measured(giantmidi: Path, tmp_path: Path, monkey
     recipe = tmp_path / "twice.toml"
     text = Path("pipelines/demo.toml").read_text()
     recipe.write_text(
-        text + "\n[augment]\ncopies = 2\n[augment.tempo]\nfactor = [2.0, 2.0]\n[augment.pedal]\nrate = 1.0\n"
+        text + "\n[augment]\ncopies = 2\n[augment.tempo]\nfactor = [2.0, 2.0]\n[augment.pedal]\nrate = [1.0, 1.0]\n"
     )
     variants = list(recipe_variants(recipe, [next(giantmidi.glob("Scarlatti*K9_*"))]))
     assert len(variants) == 2
