@@ -133,7 +133,7 @@ def draw_items(settings: IsolSettings) -> list[dict[str, Any]]:
     >>> draw_items(IsolSettings(subsets=("CH",), loudness=("F",), durations_s=(0.1,), pitches=(60, 72)))
     ... # doctest: +NORMALIZE_WHITESPACE
     [{'music': 'ISOL_CH0.1_F', 'style': 'CH', 'loudness': 'F', 'pedal': 0, 'pitches': [60, 72], 'duration_s': 0.1,
-    'velocity': 106}]
+    'velocity': 100}]
     """
     items: list[dict[str, Any]] = []
     low, high = settings.pitches
@@ -183,8 +183,8 @@ def item_keys(item: dict[str, Any]) -> tuple[NoteArray, tuple[float, float] | No
     Examples
     --------
     >>> keys, pedal = item_keys({"style": "NO", "pedal": 1, "pitch": 60, "velocity": 70})
-    >>> keys["onset_s"].tolist(), keys["offset_s"].tolist(), pedal
-    ([0.7], [2.7], (0.5, 2.9))
+    >>> keys["onset_s"].tolist(), keys["offset_s"].tolist(), [round(time_s, 6) for time_s in pedal]
+    ([0.7], [2.7], [0.5, 2.9])
     """
     onset, held, pitch = _STYLES[item["style"]](item)
     begin_s = START_S + item["pedal"] * PEDAL_LEAD_S

@@ -27,9 +27,12 @@ def test_there_are_commands_in_the_readme():
 
 @pytest.mark.parametrize("line", command_lines(), ids=" ".join)
 def test_every_command_parses(line: list[str]):
-    group, name, arguments = GROUPS[line[0]], line[1], line[2:]
-    assert name in group.commands
-    context = group.commands[name].make_context(name, arguments, parent=click.Context(group))
+    command: click.Command = GROUPS[line[0]]
+    arguments = line[1:]
+    while isinstance(command, click.Group):
+        assert arguments[0] in command.commands
+        command, arguments = command.commands[arguments[0]], arguments[1:]
+    context = command.make_context(str(command.name), arguments, parent=click.Context(GROUPS[line[0]]))
     assert context.params
 
 
