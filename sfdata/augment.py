@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sfdata.notes import NoteArray, round_to_ticks
+from sfdata.notes import NoteArray, round_to_ticks, snap_to_event_grid
 from sfdata.operations import (
     OPERATIONS,
     SCORE_OPERATIONS,
@@ -153,6 +153,14 @@ def apply_record(notes: NoteArray, record: Mapping[str, Any]) -> NoteArray:
     for drawn in record["operations"]:
         notes = _apply(notes, drawn)
     return _finished(notes)
+
+
+def sounding_notes(notes: NoteArray, record: Mapping[str, Any], sample_rate_hz: int) -> NoteArray:
+    """Apply a record, and move the notes to the times at which they will sound.
+
+    On the event grid notes may come to begin together that did not before, so they are put in order once more.
+    """
+    return sort_notes(snap_to_event_grid(apply_record(notes, record), sample_rate_hz))
 
 
 def _apply(notes: NoteArray, drawn: Mapping[str, Any]) -> NoteArray:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.augment import AugmentSettings, apply_record, draw_score, draw_variation, generator
+from sfdata.augment import AugmentSettings, draw_score, draw_variation, generator, sounding_notes
 from sfdata.fingerprint import Fingerprint, fingerprint, fingerprint_of_voices
 from sfdata.midi import MAX_DURATION_S, printable, read_piece
 from sfdata.naming import PieceName, work_keys
-from sfdata.notes import NoteArray, snap_to_event_grid
+from sfdata.notes import NoteArray
 from sfdata.recipe import Recipe, SourceSettings
 from sfdata.soundfonts import Instrument
 from sfdata.voices import extract_voices
@@ -163,11 +163,11 @@ def perform(
         own = voice.copy()
         own["source"] = np.arange(len(voice))
         drawn = draw_score(own, settings, generator(seed, sha256, number, 0))
-        score = snap_to_event_grid(apply_record(own, drawn), sample_rate_hz)
+        score = sounding_notes(own, drawn, sample_rate_hz)
         performances.append(Performance(number, method, "score", 0, score, piece_note, drawn))
         for copy in range(1, settings.copies + 1):
             drawn = draw_variation(score, settings, generator(seed, sha256, number, copy))
-            notes = snap_to_event_grid(apply_record(score, drawn), sample_rate_hz)
+            notes = sounding_notes(score, drawn, sample_rate_hz)
             if notes["offset_s"].max(initial=0) > MAX_DURATION_S:
                 raise ValueError(f"a variant would last {notes['offset_s'].max() / 3600:.1f} hours; draw from less")
             performances.append(Performance(number, method, "variant", copy, notes, piece_note, drawn))

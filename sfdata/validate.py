@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.augment import apply_record
+from sfdata.augment import sounding_notes
 from sfdata.fingerprint import fingerprint_of_voices
 from sfdata.naming import PieceName, work_keys
-from sfdata.notes import NoteArray, snap_to_event_grid
+from sfdata.notes import NoteArray
 from sfdata.schema import SPLITS, TABLES
 from sfdata.similarity import same_music_keys
 from sfdata.sounding import onset_lag_s, rising_share
@@ -193,11 +193,11 @@ def _records(store: Store) -> Iterator[Problem]:
             yield Problem("records", f"performance {number} is a variant of a voice without a score side")
             continue
         try:
-            made = apply_record(store.note_array(int(scores[0])), record)
+            made = sounding_notes(store.note_array(int(scores[0])), record, store.spectrogram.sample_rate_hz)
         except ValueError as error:
             yield Problem("records", f"the record of performance {number} cannot be applied: {error}")
             continue
-        made, stored = snap_to_event_grid(made, store.spectrogram.sample_rate_hz), store.note_array(int(number))
+        stored = store.note_array(int(number))
         if len(made) != len(stored) or any(
             not np.array_equal(made[name], stored[name]) for name in ("pitch", "velocity", "source")
         ):

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.augment import apply_record
+from sfdata.augment import sounding_notes
 from sfdata.build import software_versions
 from sfdata.midi import find_midi, read_piece
-from sfdata.notes import NoteArray, snap_to_event_grid
+from sfdata.notes import NoteArray
 from sfdata.pairs import piece_pairs
 from sfdata.plan import Performance, PiecePlan, RenditionPlan
 from sfdata.recipe import recipe_from_dict
@@ -168,15 +168,16 @@ class _Rebuilder:
             yield from self.notes(score) if score not in self.scores else ()
             if not record.get("operations"):
                 return
-            made = apply_record(self.store.note_array(score), record)
-            yield from self._compare_notes(performance, snap_to_event_grid(made, self.rate))
+            made = sounding_notes(self.store.note_array(score), record, self.rate)
+            yield from self._compare_notes(performance, made)
             return
         if performance in self.scores:
             return
         piece = int(columns["piece"][performance])
         file = self.midi.get(str(self.store.pieces["sha256"][piece]))
-        if file is None:
-            self.not_rebuilt.append(f"score side of {self.store.pieces['file'][piece]}: its MIDI file is not at hand")
+        if file is None or self.from_files:
+            why = "the store does not say how its voices were extracted" if file else "its MIDI file is not at hand"
+            self.not_rebuilt.append(f"score side of {self.store.pieces['file'][piece]}: {why}")
             return
         voices = extract_voices(read_piece(file, self.recipe.midi).notes, self.recipe.voices)
         number = int(columns["voice"][performance])
@@ -186,7 +187,7 @@ class _Rebuilder:
         own = voices[number].copy()
         own["source"] = np.arange(len(own))
         self.scores.add(performance)
-        yield from self._compare_notes(performance, snap_to_event_grid(apply_record(own, record), self.rate))
+        yield from self._compare_notes(performance, sounding_notes(own, record, self.rate))
 
     def _score_side(self, performance: int) -> int:
         columns = self.store.performances

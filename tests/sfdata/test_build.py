@@ -11,10 +11,10 @@ import pytest
 import zarr
 
 from sfdata import open_store
-from sfdata.augment import AugmentSettings, apply_record
+from sfdata.augment import AugmentSettings, sounding_notes
 from sfdata.build import build
 from sfdata.midi import read_piece, write_midi
-from sfdata.notes import make_notes, snap_to_event_grid
+from sfdata.notes import make_notes
 from sfdata.recipe import InstrumentSettings, Recipe, recipe_from_dict
 from sfdata.render import render
 from sfdata.schema import TABLES
@@ -74,7 +74,7 @@ def test_rows_are_rebuilt_from_what_is_stored(built_store: Path, short_midi):
         notes = voice.copy()
         notes["source"] = np.arange(len(voice))
         for record in records:
-            notes = snap_to_event_grid(apply_record(notes, record), recipe.spectrogram.sample_rate_hz)
+            notes = sounding_notes(notes, record, recipe.spectrogram.sample_rate_hz)
         stored = store.performance_notes(performance)
         for column in ("onset_s", "offset_s", "pitch", "velocity", "source"):
             assert np.array_equal(notes[column], stored[column])

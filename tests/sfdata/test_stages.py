@@ -16,12 +16,13 @@ from sfdata.folders import build_pairs
 from sfdata.manifest import entry_notes, notes_path, read_manifest
 from sfdata.midi import read_midi_notes, read_piece, write_midi
 from sfdata.notes import is_monophonic, make_notes, read_notes_csv
-from sfdata.recipe import InstrumentSettings
+from sfdata.recipe import InstrumentSettings, read_recipe
 from sfdata.render import read_audio
 from sfdata.sound import SoundSettings
 from sfdata.stages import augment_folder, extract_folder, render_folder
 from sfdata.validate import validate
 from sfdata.verify import verify
+from sfdata.voices import VoiceSettings
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +186,37 @@ def test_rooms_and_noise_are_drawn_and_recorded_for_each_variant(steps: Path, tm
     told = verify(tmp_path / "s.zarr", sample=5)
     assert told.verified and told.renditions == 0 and "made of sound files" in str(told.not_rebuilt)
     assert sorted(open_store(tmp_path / "s.zarr").renditions["sound"])[0].startswith('{"operations"')
+
+
+@pytest.mark.parametrize("method", ["all", "voice-separation"])
+def test_polyphonic_steps_end_where_the_build_does(tmp_path: Path, short_midi, method):
+    """Chords, added notes, several voices of a piece: every note keeps its number through the files."""
+    recipe = read_recipe("pipelines/human.toml")
+    recipe = replace(
+        recipe,
+        augment=replace(recipe.augment, copies=1),
+        voices=VoiceSettings(method),
+        instruments=InstrumentSettings(("timgm6mb:0",), ("timgm6mb:1",)),
+        sound=SoundSettings(),
+    )
+    build(recipe, tmp_path / "once.zarr", short_midi, workers=1)
+    extract_folder(short_midi, tmp_path / "v", voice_settings=recipe.voices)
+    augment_folder(tmp_path / "v", tmp_path / "p", recipe.augment, recipe.seed)
+    for role, folder, instrument in (("score", "r", "timgm6mb:0"), ("variant", "s", "timgm6mb:1")):
+        render_folder(tmp_path / "p", tmp_path / folder, instrument, roles=(role,))
+    build_pairs(tmp_path / "r", tmp_path / "s", tmp_path / "steps.zarr", recipe, workers=1)
+    assert not validate(tmp_path / "steps.zarr")
+    once, stepped = open_store(tmp_path / "once.zarr"), open_store(tmp_path / "steps.zarr")
+
+    def performances(store):
+        table = store.performances
+        return {
+            (store.pieces["file"][table["piece"][i]], table["voice"][i], table["copy"][i]): store.note_array(i)
+            for i in range(len(table["piece"]))
+        }
+
+    one, other = performances(once), performances(stepped)
+    assert set(one) == set(other)
+    for key, notes in one.items():
+        assert np.array_equal(notes, other[key]), key
+    assert len(once.pairs["note"]) == len(stepped.pairs["note"])

@@ -58,7 +58,8 @@ def write_synthetic_store(path: Path, splits: tuple[str, ...], notes: int = 40, 
         for instrument in range(2):
             frames = draw_rendition(onset_s, pitch, frame_count, instrument, rng)
             add("renditions", first_frame=first_frame, frame_count=frame_count, performance=piece)
-            add("renditions", instrument=instrument, duration_s=frame_count / FRAME_RATE_HZ, gain=1.0, room="", sound="{}")
+            add("renditions", instrument=instrument, duration_s=frame_count / FRAME_RATE_HZ, gain=1.0, room="")
+            add("renditions", sound="{}")
             add("renditions", sha256=array_sha256(frames))
             blocks.append(np.pad(frames, ((0, -frame_count % layout.shard_frames), (0, 0))))
             first_frame += len(blocks[-1])
