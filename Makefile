@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := demo
+MIDI := sfdata/shipped/giantmidi
+FEW := $(MIDI)/Bach_*.mid $(MIDI)/Haydn_*.mid $(MIDI)/Scarlatti_*.mid
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check bench fuzz clean
@@ -33,10 +35,9 @@ demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a rep
 	$(BIN)/sfmodel evaluate $(DEMO)/run $(DEMO)/store.zarr
 	$(BIN)/sfmodel evaluate matched-filter $(DEMO)/store.zarr
 	$(BIN)/sfmodel report $(DEMO)/run -o $(DEMO)/report
-	$(BIN)/sfdata build pipelines/human.toml -o $(DEMO)/human.zarr
+	$(BIN)/sfdata build pipelines/human.toml $(FEW) -o $(DEMO)/human.zarr
 	$(BIN)/sfdata validate $(DEMO)/human.zarr --instruments
-	$(BIN)/sfdata verify $(DEMO)/human.zarr --sample 20
-	$(BIN)/sfmodel evaluate matched-filter $(DEMO)/human.zarr
+	$(BIN)/sfdata verify $(DEMO)/human.zarr --sample 20 --midi $(MIDI)
 	$(BIN)/sfmodel evaluate matched-filter-5 $(DEMO)/human.zarr
 	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html"
 
