@@ -2,22 +2,27 @@
 
 Truth is DATA/alignments/index.tsv: 34 works, each as a MIDI score, as played for MAESTRO, and as another recording
 transcribed for GiantMIDI-Piano; several are movements of one sonata, which are different music. The scores of
-DATA/recordings join them. Compared are all notes, their skylines, and fingerprints of transposed and half-omitted
-versions; contained are works inside of files that hold two.
+DATA/recordings join them. Recall is of pairs found directly, in a collection that lacks the third kind, so that no
+transcription joins a score with a performance. Compared are all notes, their skylines, and versions that were
+transposed and thinned; contained are works inside of files that hold two.
 
-Run: python benchmarks/same_music.py [--data ../shared/data] [--pieces 5000]
+Sets that had no part in the choice of thresholds are measured with --works: a folder of MIDI files is a work there,
+as in ASAP (github.com/fosfrancesco/asap-dataset) and POP909 (github.com/music-x-lab/POP909-Dataset).
+
+Run: python benchmarks/same_music.py [--data ../shared/data] [--works FOLDER ...] [--pieces 11000]
 """
 
 import argparse
 import itertools
+import re
 import resource
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-from sfdata.fingerprint import Fingerprint, fingerprint
+from sfdata.fingerprint import Fingerprint, chord_tops, fingerprint
 from sfdata.midi import read_midi_notes
 from sfdata.notes import NoteArray, make_notes
 from sfdata.similarity import ENOUGH, same_music, same_music_keys
@@ -25,6 +30,7 @@ from sfdata.splits import group_works
 from sfdata.voices import VoiceSettings, extract_voices
 
 KINDS = ("score", "performance", "giantmidi")
+SAME_WORK = re.compile(r"(_no(_first|_\d)?)?_repeat$|/versions$")  # ends of folders' names, cut off
 
 
 def read_works(data: Path) -> tuple[list[NoteArray], list[str], list[str]]:
@@ -50,56 +56,102 @@ def skyline(notes: NoteArray) -> NoteArray:
 
 
 def compare(name: str, prints: list[Fingerprint], titles: list[str], kinds: list[str], enough: float) -> str:
-    """A row: recall of each pair of kinds, false unions, and works that chains of unions merge."""
-    found = {(link.one, link.other) for link in same_music(prints, enough)}
-    keys = same_music_keys(prints, enough)
-    group = group_works([own | {f"file:{number}"} for number, own in enumerate(keys)])
+    """A row: recall of each pair of kinds by itself, and false unions and merged works among all files."""
     row = [name]
-    for one, other in itertools.combinations(KINDS, 2):
-        pairs = [
-            (a, b)
-            for a, b in itertools.combinations(range(len(titles)), 2)
-            if titles[a] == titles[b] and {kinds[a], kinds[b]} == {one, other}
-        ]
-        row.append(f"{np.mean([group[a] == group[b] for a, b in pairs]):.1%} of {len(pairs)}")
-    wrong = [(a, b) for a, b in found if titles[a] != titles[b]]
-    merged = sum(len({titles[i] for i in range(len(titles)) if group[i] == one}) > 1 for one in set(group))
-    total = sum(titles[a] != titles[b] for a, b in itertools.combinations(range(len(titles)), 2))
-    row += [f"{len(wrong)} of {total}", str(merged)]
+    for pair in itertools.combinations(KINDS, 2):
+        files = [number for number, kind in enumerate(kinds) if kind in pair]
+        links = same_music([prints[number] for number in files], enough)
+        found = sum(titles[files[link.one]] == titles[files[link.other]] for link in links)
+        row.append(f"{found} of {len(files) // 2}")
+    wrong = sum(titles[link.one] != titles[link.other] for link in same_music(prints, enough))
+    total = sum(one != other for one, other in itertools.combinations(titles, 2))
+    row += [f"{wrong} of {total:,}", str(merged_groups(prints, titles, enough))]
     return "| " + " | ".join(row) + " |"
 
 
-def artificial(prints: list[Fingerprint], count: int, rng: np.random.Generator) -> list[Fingerprint]:
-    """Pieces that share no music but the way it moves: notes drawn by the real ones' intervals, three at a time."""
-    follow: dict[tuple[int, int], Counter[int]] = {}
-    tops = [np.asarray((words[words > 0] & np.uint64(127)).astype(np.int64)) for words in prints]
-    for line in tops:
-        steps = np.diff(line).tolist()
-        for a, b, c in zip(steps, steps[1:], steps[2:], strict=False):
-            follow.setdefault((a, b), Counter())[c] += 1
-    tables = {key: (list(c), np.cumsum(list(c.values())) / sum(c.values())) for key, c in follow.items()}
-    starts = list(tables)
+def merged_groups(prints: list[Fingerprint], titles: list[str], enough: float) -> int:
+    """Groups that hold several works."""
+    keys = same_music_keys(prints, enough)
+    of_group = defaultdict(set)
+    for number, group in enumerate(group_works([own | {f"file:{number}"} for number, own in enumerate(keys)])):
+        of_group[group].add(titles[number])
+    return sum(len(works) > 1 for works in of_group.values())
+
+
+def report_works(root: Path, enough: float) -> None:
+    """Recall and false unions of the first two files of each work in a tree of folders."""
+    files = defaultdict(list)
+    for path in sorted(root.rglob("*.mid"), key=lambda path: (path.name != "midi_score.mid", len(path.parts), path)):
+        files[SAME_WORK.sub("", str(path.parent.relative_to(root)))].append(path)
+    titles = [work for work in sorted(files) for _ in files[work][:2]]
+    notes = [read_midi_notes(path) for work in sorted(files) for path in files[work][:2]]
+    truth = sum(len(paths) > 1 for paths in files.values())
+    print(
+        f"\n{root.name}: {len(notes)} files of {len(files)} works, "
+        f"{len(files) * (len(files) - 1) // 2:,} pairs of works"
+    )
+    for name, prints in (
+        ("all notes", [fingerprint(piece) for piece in notes]),
+        ("skyline", [fingerprint(skyline(piece)) for piece in notes]),
+    ):
+        for least in (enough / 2, enough * 0.75, enough, enough * 1.5, enough * 2):
+            links = same_music(prints, least)
+            found = sum(titles[link.one] == titles[link.other] for link in links)
+            false = {(titles[link.one], titles[link.other]) for link in links} - {(work, work) for work in files}
+            print(
+                f"  {name}, evidence of {least:g}: {found} of {truth} pairs found, works united: {sorted(false) or 0}"
+            )
+
+
+def artificial(notes: list[NoteArray], count: int, order: int, rng: np.random.Generator) -> list[Fingerprint]:
+    """Pieces that share no music but the way it moves: each interval follows the `order` before it as in real ones."""
+    follow = defaultdict(list)
+    for piece in notes:
+        steps = np.diff(chord_tops(piece)).tolist()
+        for place in range(len(steps) - order):
+            follow[tuple(steps[place : place + order])].append(steps[place + order])
+    states = list(follow)
     made = []
     for _ in range(count):
         length = int(rng.integers(300, 3000))
-        state, pitch, line = starts[int(rng.integers(len(starts)))], 60, []
+        state, pitch, line = states[int(rng.integers(len(states)))], 60, []
         for draw in rng.random(length):
-            if state not in tables:
-                state = starts[int(draw * len(starts))]
-            values, cumulated = tables[state]
-            step = values[int(np.searchsorted(cumulated, draw))]
-            pitch = int(np.clip(pitch + step, 21, 108))
-            state = (state[1], step)
-            line.append(pitch)
+            if state not in follow:
+                state = states[int(draw * len(states))]
+            step = follow[state][int(draw * len(follow[state]))]
+            pitch += step
+            pitch += 12 * ((pitch < 21) - (pitch > 108))
+            state = (*state[1:], step)
+            line.append(min(max(pitch, 0), 127))
         onset = np.arange(length) * 0.25
         made.append(fingerprint(make_notes(onset, onset + 0.2, line, np.full(length, 64))))
     return made
 
 
+def report_scale(
+    notes: list[NoteArray], whole: list[Fingerprint], titles: list[str], pieces: int, order: int, enough: float
+) -> None:
+    """False unions, the real files' recall, and cost in a collection of artificial pieces."""
+    many = [*artificial(notes, pieces, order, np.random.default_rng(0)), *whole]
+    began = time.process_time()
+    links = same_music(many, enough)
+    seconds = time.process_time() - began
+    false = sum(link.one < pieces for link in links)
+    alone = sum(titles[link.one] == titles[link.other] for link in same_music(whole, enough))
+    kept = sum(link.one >= pieces and titles[link.one - pieces] == titles[link.other - pieces] for link in links)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"{pieces} artificial pieces by {order} intervals: "
+        f"{false} false unions in {pieces * (pieces - 1) // 2:,} pairs; "
+        f"real pairs found among them {kept}, without them {alone}; {seconds:.0f} s of CPU, {memory:.1f} GiB at most"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--pieces", type=int, default=5000, help="of artificial pieces, for scale")
+    parser.add_argument("--works", type=Path, nargs="*", default=[], help="folders of folders of MIDI, each a work")
+    parser.add_argument("--pieces", type=int, default=11000, help="of artificial pieces, for scale; 0 leaves it out")
     parser.add_argument("--enough", type=float, default=ENOUGH)
     arguments = parser.parse_args()
     notes, titles, kinds = read_works(arguments.data)
@@ -126,7 +178,7 @@ def main() -> None:
         ("a tenth of the notes left out", thinned),
     ):
         print(compare(name, prints, titles, kinds, arguments.enough))
-    for enough in (arguments.enough / 2, arguments.enough * 2, arguments.enough * 4):
+    for enough in (arguments.enough * factor for factor in (0.5, 0.75, 1.5, 2, 4)):
         name = f"all notes, evidence of {enough:g} in place of {arguments.enough:g}"
         print(compare(name, whole, titles, kinds, enough))
 
@@ -142,17 +194,16 @@ def main() -> None:
     held += [((k - 1) % len(works), len(works) + k) in links for k in range(len(works))]
     print(f"\ncontained: {np.mean(held):.1%} of {len(held)} scores found in files of two performances")
 
-    many = [*artificial(whole, arguments.pieces, rng), *whole]
-    began = time.process_time()
-    found = same_music(many, arguments.enough)
-    seconds = time.process_time() - began
-    false = sum(link.one < arguments.pieces or link.other < arguments.pieces for link in found)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"{len(many)} pieces, {arguments.pieces} of them artificial: {false} false unions among "
-        f"{arguments.pieces * (arguments.pieces - 1) // 2:,} pairs; {seconds:.1f} s of CPU, {memory:.1f} GiB at most; "
-        f"fingerprints cost {per_note * 1e6:.2f} µs a note"
+        f"fingerprints cost {per_note * 1e6:.2f} µs a note, "
+        f"{per_note * 1e3 * np.mean([*map(len, notes)]):.2f} ms a piece"
     )
+    for root in arguments.works:
+        report_works(root, arguments.enough)
+    if arguments.pieces:
+        print()
+        report_scale(notes, whole, titles, arguments.pieces, 2, arguments.enough)
+        report_scale(notes, whole, titles, arguments.pieces // 10, 3, arguments.enough)
 
 
 if __name__ == "__main__":

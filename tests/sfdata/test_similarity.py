@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 from sfdata import open_store
 from sfdata.augment import AugmentSettings, apply_record, draw_variation
 from sfdata.build import build
-from sfdata.fingerprint import chord_tops, fingerprint, fingerprint_of_voices
+from sfdata.fingerprint import (
+    chord_tops,
+    evidence,
+    fingerprint,
+    fingerprint_of_voices,
+    most_evidence,
+    shared_turns,
+)
 from sfdata.midi import read_midi_notes, read_piece, write_midi
 from sfdata.notes import NoteArray, make_notes
 from sfdata.operations import ChordSpread, Jitter, Omissions, Tempo, TempoWalk, WrongNotes
-from sfdata.similarity import same_music, same_music_keys
+from sfdata.similarity import CERTAIN, ENOUGH, same_music, same_music_keys
 from sfdata.splits import group_works
 from sfdata.validate import validate
 from sfdata.voices import VoiceSettings, extract_voices
@@ -64,17 +71,96 @@ def test_the_transposition_is_told(pieces):
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(-6, 6), st.floats(0.5, 2.0), st.randoms())
-def test_key_tempo_and_order_do_not_matter(pieces, semitones, factor, random):
+@given(st.integers(-6, 6), st.floats(1.0, 3.0), st.permutations(range(4)))
+def test_key_slower_tempo_and_order_do_not_matter(pieces, semitones, factor, order):
     moved = pieces[1].copy()
     moved["pitch"] = moved["pitch"].astype(int) + semitones
-    moved["onset_s"] *= max(factor, 1.0)  # slower only: faster, chords within 50 ms would be other ones
+    for column in ("onset_s", "offset_s"):
+        moved[column] *= factor
     prints = [fingerprint(notes) for notes in (pieces[1], moved, pieces[3], pieces[5])]
-    order = list(range(4))
-    random.shuffle(order)
     keys = same_music_keys([prints[place] for place in order])
     by_piece = {place: keys[position] for position, place in enumerate(order)}
     assert by_piece[0] == by_piece[1] != set() and not by_piece[2] and not by_piece[3]
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.7])
+def test_faster_versions_are_known_though_some_notes_fall_into_one_chord(pieces, factor):
+    faster = pieces[1].copy()
+    for column in ("onset_s", "offset_s"):
+        faster[column] *= factor
+    assert len(fingerprint(faster)) < len(fingerprint(pieces[1]))
+    links = same_music([fingerprint(notes) for notes in (pieces[1], faster, pieces[3])])
+    assert [(link.one, link.other) for link in links] == [(0, 1)]
+
+
+def test_skylines_of_other_performances_are_known(pieces):
+    lines = [extract_voices(notes, VoiceSettings())[0] for notes in pieces]
+    others = [extract_voices(played_otherwise(notes, seed), VoiceSettings())[0] for seed, notes in enumerate(pieces)]
+    links = same_music([fingerprint(notes) for notes in (*lines, *others)])
+    assert {(link.one, link.other) for link in links} == {(piece, piece + len(pieces)) for piece in range(len(pieces))}
+
+
+def line(pitch: np.ndarray) -> NoteArray:
+    onset = np.arange(len(pitch)) * 0.5
+    return make_notes(onset, onset + 0.4, pitch, [80] * len(pitch))
+
+
+@pytest.mark.parametrize(("notes", "known"), [(30, False), (100, True)])
+def test_few_notes_prove_nothing(notes, known):
+    tune = np.random.default_rng(4).integers(50, 90, size=notes)
+    keys = same_music_keys([fingerprint(line(tune)), fingerprint(line(tune + 5)), fingerprint(line(tune))])
+    assert [bool(own) for own in keys] == [known] * 3
+
+
+def test_evidence_by_hand():
+    tune = np.random.default_rng(4).integers(50, 90, size=54)  # 48 turns: three windows of 16, 4 from each
+    words = fingerprint(line(tune))
+    assert len(words) == 48 and (words > 0).all() and most_evidence(words) == 12
+    shared = shared_turns(words, fingerprint(line(tune + 5)))
+    assert (len(shared.turns), shared.transposition, evidence(shared)) == (48, 5, 12)
+    assert evidence(shared, np.full(48, 1 / 8)) == 6  # 16 turns of 1/8 in each window: 2, under the most of 4
+    with_wrong_note = tune.copy()
+    with_wrong_note[20] += 1  # in turns 14 to 20
+    shared = shared_turns(words, fingerprint(line(with_wrong_note)))
+    assert sorted(set(range(48)) - set(shared.one.tolist())) == list(range(14, 21)) and evidence(shared) == 12
+
+
+def test_what_two_pieces_share_is_the_same_seen_from_either(pieces):
+    one, other = fingerprint(pieces[2]), fingerprint(transposed(played_otherwise(pieces[2], 5), -2))
+    there, back = shared_turns(one, other), shared_turns(other, one)
+    assert there.transposition == -2 == -back.transposition
+    assert evidence(there) == pytest.approx(evidence(back), rel=0.05) and evidence(there) > ENOUGH
+
+
+def transposed(notes: NoteArray, semitones: int) -> NoteArray:
+    moved = notes.copy()
+    moved["pitch"] = moved["pitch"].astype(int) + semitones
+    return moved
+
+
+def test_figures_that_other_pieces_have_count_for_less():
+    """Two pieces share 80 notes: enough, unless others turn out to have a part of these, too little to be akin."""
+    rng = np.random.default_rng(6)
+    figure = rng.integers(50, 90, size=80)
+
+    def own(size: int) -> np.ndarray:
+        return rng.integers(50, 90, size=size)
+
+    two = [fingerprint(line(np.concatenate([own(150), figure, own(150)]))) for _ in range(2)]
+    (link,) = same_music(two)
+    assert ENOUGH <= link.evidence < CERTAIN
+    others = [
+        fingerprint(line(np.concatenate([own(150), figure[begin : begin + 24], own(150)])))
+        for begin in (0, 14, 28, 42, 56)
+        for _ in range(6)
+    ]
+    assert not same_music([*two, *others])
+
+
+def test_more_pieces_than_the_index_can_number_are_refused(monkeypatch):
+    monkeypatch.setattr("sfdata.similarity._PIECE_BITS", 1)
+    with pytest.raises(ValueError, match="3 pieces of different music; expected at most 2"):
+        same_music([np.array([word], dtype=np.uint64) for word in (130, 260, 390)])
 
 
 def test_separated_voices_together_serve_as_well_as_all_notes(pieces):
@@ -121,8 +207,8 @@ def test_real_works_as_score_performance_and_transcription(shared_data: Path):
     """Twelve works three times each; benchmarks/same_music.py takes all."""
     lines = (shared_data / "alignments" / "index.tsv").read_text(encoding="utf-8").splitlines()[1:]
     prints, titles = [], []
-    for line in lines[:: len(lines) // 12]:
-        title, score, performance, giantmidi = line.split("\t")
+    for row in lines[:: len(lines) // 12]:
+        title, score, performance, giantmidi = row.split("\t")
         for folder, file in (
             ("alignments/score", score), ("alignments/performance", performance), ("giantmidi", giantmidi)
         ):  # fmt: skip

@@ -1,0 +1,123 @@
+"""Commands that read recordings with annotations."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfdata.cli.group import INPUT_FOLDER, JSON, OUTPUT, OVERWRITE, SEED, STRICT, WORKERS, finish_build, listed, main
+from sfdata.progress import progress_bar
+
+
+@main.group("import")
+def import_group() -> None:
+    """Recordings with annotations become the same kind of store."""
+
+
+@import_group.command("maps")
+@click.argument("folder", metavar="DIR", type=INPUT_FOLDER)
+@click.option("-o", "--output", help="The store to write.", **OUTPUT)
+@click.option(
+    "--references",
+    default="timgm6mb:0",
+    show_default=True,
+    help="A soundfont preset that plays the annotations, or the code of a recorded instrument.",
+)
+@click.option("--snippets", default="", help="Codes of recorded instruments, with commas.  [default: all others]")
+@click.option("--subsets", default="", help="Such as ISOL/CH,ISOL/ST or ISOL,MUS.  [default: all]")
+@click.option("--split", default="test", show_default=True, help="train, validation, test, or shares of the works.")
+@click.option("--licence", default="", help="In place of MAPS's own.")
+@click.option("--attribution", default="", help="In place of MAPS's own.")
+@click.option(
+    "--recipe", "recipe_path", type=click.Path(path_type=Path), help="Its spectrogram, windows, splits, store."
+)
+@SEED
+@WORKERS
+@OVERWRITE
+@JSON
+@STRICT
+def import_maps_command(
+    folder: Path,
+    output: Path,
+    references: str,
+    snippets: str,
+    subsets: str,
+    split: str,
+    licence: str,
+    attribution: str,
+    recipe_path: Path | None,
+    seed: int | None,
+    as_json: bool,
+    strict: bool,
+    **options: Any,
+) -> None:
+    """Build a store from MAPS, any part of it, or a set like it ('sfdata isol').
+
+    Recordings of the same music on several instruments form one piece. DIR is all of MAPS, one instrument, one subset,
+    or any folder with some of its files.
+
+    Example: sfdata import maps MAPS/ -o maps.zarr --subsets ISOL/CH,ISOL/ST
+    """
+    from sfdata.import_maps import MapsSettings, import_maps
+    from sfdata.recipe import Recipe, read_recipe, with_seed
+
+    settings = MapsSettings(references, listed(snippets), listed(subsets), split, licence, attribution)
+    recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    with progress_bar() as progress:
+        result = import_maps(folder, output, settings, recipe, progress=progress, **options)
+    finish_build(result, as_json, strict)
+
+
+@import_group.command("aligned")
+@click.argument("folder", metavar="DIR", type=INPUT_FOLDER)
+@click.option("-o", "--output", help="The store to write.", **OUTPUT)
+@click.option(
+    "--soundfont", default="timgm6mb:0", show_default=True, help="Renders the scores: NAME[:PROGRAM] or path."
+)
+@click.option(
+    "--velocity", type=click.IntRange(1, 127), default=64, show_default=True, help="Of all the score's notes."
+)
+@click.option("--split", default="test", show_default=True, help="train, validation, test, or shares of the works.")
+@click.option("--performed-by", default="", help="Renders performances of which there is a match file but no sound.")
+@click.option(
+    "--recipe", "recipe_path", type=click.Path(path_type=Path), help="Its spectrogram, windows, splits, store."
+)
+@SEED
+@WORKERS
+@OVERWRITE
+@JSON
+@STRICT
+def import_aligned_command(
+    folder: Path,
+    output: Path,
+    soundfont: str,
+    velocity: int,
+    split: str,
+    performed_by: str,
+    recipe_path: Path | None,
+    seed: int | None,
+    as_json: bool,
+    strict: bool,
+    **options: Any,
+) -> None:
+    """Build a store from recordings that are aligned to scores.
+
+    DIR holds a folder for each piece: performance.flac (or wav, ogg, mp3), score.mid, alignment.csv, meta.json. Match
+    files and (n)ASAP are read too. The score is rendered, the recordings are the snippets. See docs/recordings.md.
+
+    Example: sfdata import aligned recordings/ -o recordings.zarr
+    """
+    from sfdata.import_aligned import AlignedSettings, import_aligned
+    from sfdata.recipe import Recipe, read_recipe, with_seed
+
+    settings = AlignedSettings(soundfont, velocity, split, performed_by)
+    recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    with progress_bar() as progress:
+        result = import_aligned(folder, output, settings, recipe, progress=progress, **options)
+    if not as_json:
+        for told in result.performances:
+            click.echo(
+                f"{told.recording}: {told.labelled} of {told.notes} notes labelled ({told.missing} without a row, "
+                f"{told.beyond} before or after the alignment), {told.rows_without_note} of {told.rows} rows unused"
+            )
+    finish_build(result, as_json, strict)

@@ -1,0 +1,99 @@
+"""The command group, the options that commands share, and how they end."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import click
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
+STRICT = click.option("--strict", is_flag=True, help="Exit with 1 where something was skipped.")
+SEED = click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything that is drawn.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace an existing store once the new one is whole.")
+WORKERS = click.option("--workers", type=click.IntRange(1), default=None, help="Local processes. [default: one a core]")
+INPUT_FOLDER = click.Path(path_type=Path)
+OUTPUT: Any = {"required": True, "type": click.Path(path_type=Path)}
+
+
+class InputError(click.ClickException):
+    """What the library says about its input, with the exit code for it."""
+
+    exit_code = 2
+
+
+class PipelineGroup(click.Group):
+    """A group that lists its commands in the order of the pipeline and turns input errors into one line.
+
+    ``extras`` names packages that an extra of the distribution installs, and that extra; ``interrupted`` is what
+    Ctrl-C says.
+    """
+
+    interrupted = "interrupted"
+
+    extras: ClassVar[dict[str, str]] = {"torch": "model", "safetensors": "model", "psutil": "model"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands in the order in which they were added."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; ``Error: …`` and exit code 2 for what the library says about its input."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if error.name not in self.extras:
+                raise
+            remedy = f"pip install 'sfdata[{self.extras[error.name]}]'"
+            raise InputError(f"this needs {error.name}, which is not installed: {remedy}") from error
+        except BrokenPipeError:
+            raise
+        except KeyboardInterrupt:
+            click.echo(self.interrupted, err=True)
+            raise SystemExit(130) from None
+        except (ValueError, OSError, ImportError) as error:
+            raise InputError(str(error)) from error
+
+
+@click.group(cls=PipelineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="sfdata")
+def main() -> None:
+    """Training data for score following, from MIDI to aligned spectrogram pairs.
+
+    The commands stand in the order of the pipeline; 'sfdata build' does all of it in one pass.
+    """
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Parts between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _report_skipped(skipped: Any, strict: bool) -> None:
+    for entry in skipped:
+        click.echo(f"skipped {entry.source}: {entry.reason}", err=True)
+    if strict and skipped:
+        sys.exit(1)
+
+
+def finish_stage(what: str, output: Path, result: Any, as_json: bool, strict: bool) -> None:
+    """Print what a step on folders wrote, and what it skipped."""
+    if as_json:
+        click.echo(json.dumps(asdict(result)))
+    else:
+        click.echo(f"wrote {result.written} {what} to {output}, skipped {len(result.skipped)} sources")
+    _report_skipped(result.skipped, strict)
+
+
+def finish_build(result: Any, as_json: bool, strict: bool) -> None:
+    """Print what a build or an import made, and what it skipped."""
+    if as_json:
+        click.echo(json.dumps(asdict(result)))
+    else:
+        click.echo(
+            f"wrote {result.store}: {result.pieces} pieces, {result.renditions} renditions "
+            f"({result.audio_s / 3600:.2f} h of sound), {result.pairs} pairs, in {result.elapsed_s:.1f} s; "
+            f"skipped {len(result.skipped)} sources"
+        )
+    _report_skipped(result.skipped, strict)
