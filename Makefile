@@ -37,7 +37,7 @@ demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a rep
 	$(BIN)/sfmodel report $(DEMO)/run -o $(DEMO)/report
 	$(BIN)/sfdata build pipelines/human.toml $(FEW) -o $(DEMO)/human.zarr
 	$(BIN)/sfdata validate $(DEMO)/human.zarr --instruments
-	$(BIN)/sfdata verify $(DEMO)/human.zarr --sample 20 --midi $(MIDI)
+	$(BIN)/sfdata verify $(DEMO)/human.zarr --sample 20
 	$(BIN)/sfmodel evaluate matched-filter-5 $(DEMO)/human.zarr
 	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html"
 

@@ -3,9 +3,10 @@
 A piece is reduced to the *tops* of its chords: notes that no other note within 50 ms outdoes. This depends on onsets
 and pitches only, since note ends differ most between a score, a performance and a transcription, which writes the
 pedal into them; and a monophonic voice is reduced to itself. Each seven tops in a row are a *turn*: six intervals. A
-turn in which most intervals follow from those before (scales, trills, broken chords, repeated notes) tells nothing
-and is left out. A fingerprint holds one 64-bit word a turn, in order: its intervals, exactly, and below them seven
-bits with the pitch it begins on; 0 for a turn left out. Fingerprints of several voices of a piece may be concatenated.
+turn in which three intervals or more follow from those before (scales, trills, chords broken into three, repeated
+notes) tells nothing and is left out; longer figures give few turns, each of which counts once. A fingerprint holds
+one 64-bit word a turn, in order: its intervals, exactly, and below them seven bits with the pitch it begins on; 0 for
+a turn left out. Fingerprints of several voices of a piece may be concatenated.
 
 What two pieces share are turns with the same intervals that lie close together in both, in the same order and
 transposed alike. *Evidence* counts them, but at most four in sixteen in a row, so that only music that agrees in many

@@ -26,12 +26,14 @@ from sfdata.recipe import recipe_from_dict
 from sfdata.render import render
 from sfdata.rooms import find_rooms
 from sfdata.schema import Table
+from sfdata.shipped_files import shipped_file
 from sfdata.sound import apply_sound, tuning_cents
 from sfdata.soundfonts import Instrument, file_sha256, resolve_instrument
 from sfdata.spectrogram import spectrogram
 from sfdata.store import Store, open_store
 from sfdata.voices import extract_voices
 
+SHIPPED_MIDI = "giantmidi"
 TICK_TOLERANCE_S = 1e-6
 NOTE_COLUMNS = ("onset_s", "offset_s", "pitch", "velocity", "source")
 
@@ -110,7 +112,7 @@ def verify(
     if sample < 1:
         raise ValueError(f"sample {sample}; expected 1 or more")
     store = open_store(path)
-    rebuilder = _Rebuilder(store, _midi_by_sha256(store, midi), find_rooms(Path(rooms)) if rooms else [])
+    rebuilder = _Rebuilder(store, _midi_by_sha256(midi), find_rooms(Path(rooms)) if rooms else [])
     total = len(store.pairs["note"])
     rows = np.sort(np.random.default_rng(seed).choice(total, min(sample, total), replace=False))
     renditions = np.union1d(store.pairs["reference_rendition"][rows], store.pairs["snippet_rendition"][rows])
@@ -136,13 +138,8 @@ def verify(
     )
 
 
-def _midi_by_sha256(store: Store, midi: Sequence[str | Path]) -> dict[str, Path]:
-    paths = find_midi([Path(path) for path in midi])
-    recipe = recipe_from_dict(store.attrs["recipe"] | {"sources": []})
-    for source in store.attrs["recipe"].get("sources", []):
-        if str(source.get("midi", "")).startswith("shipped:"):
-            own = recipe_from_dict({"sources": [source]})
-            paths += find_midi([recipe.source_path(own.sources[0])])
+def _midi_by_sha256(midi: Sequence[str | Path]) -> dict[str, Path]:
+    paths = find_midi([*map(Path, midi), shipped_file(SHIPPED_MIDI)])
     return {file_sha256(file): file for file in paths}
 
 

@@ -18,6 +18,7 @@ from sfdata.fingerprint import (
     fingerprint_of_voices,
     most_evidence,
     shared_turns,
+    turns_of,
 )
 from sfdata.midi import read_midi_notes, read_piece, write_midi
 from sfdata.notes import NoteArray, make_notes
@@ -63,18 +64,25 @@ def test_a_piece_inside_another_file_is_known(pieces):
     assert {(link.one, link.other) for link in links} == {(0, 1), (0, 5)}
 
 
-def test_the_transposition_is_told(pieces):
-    higher = pieces[2].copy()
-    higher["pitch"] += 3
-    (link,) = same_music([fingerprint(pieces[2]), fingerprint(higher)])
-    assert (link.one, link.other, link.transposition) == (0, 1, 3)
+@pytest.mark.parametrize("semitones", [-3, 3])
+def test_the_transposition_is_told(pieces, semitones):
+    for number in range(4):  # whichever of both comes first within
+        prints = [fingerprint(pieces[number]), fingerprint(transposed(pieces[number], semitones))]
+        (link,) = same_music(prints)
+        assert (link.one, link.other, link.transposition) == (0, 1, semitones)
+        assert same_music(prints[::-1])[0].transposition == -semitones
+
+
+def transposed(notes: NoteArray, semitones: int) -> NoteArray:
+    moved = notes.copy()
+    moved["pitch"] = moved["pitch"].astype(int) + semitones
+    return moved
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(-6, 6), st.floats(1.0, 3.0), st.permutations(range(4)))
 def test_key_slower_tempo_and_order_do_not_matter(pieces, semitones, factor, order):
-    moved = pieces[1].copy()
-    moved["pitch"] = moved["pitch"].astype(int) + semitones
+    moved = transposed(pieces[1], semitones)
     for column in ("onset_s", "offset_s"):
         moved[column] *= factor
     prints = [fingerprint(notes) for notes in (pieces[1], moved, pieces[3], pieces[5])]
@@ -132,10 +140,25 @@ def test_what_two_pieces_share_is_the_same_seen_from_either(pieces):
     assert evidence(there) == pytest.approx(evidence(back), rel=0.05) and evidence(there) > ENOUGH
 
 
-def transposed(notes: NoteArray, semitones: int) -> NoteArray:
-    moved = notes.copy()
-    moved["pitch"] = moved["pitch"].astype(int) + semitones
-    return moved
+@pytest.mark.parametrize("figure", [[60], [60, 62], [48, 52, 55], [60, 62, 64, 65, 67, 69, 71, 72]])
+def test_repeated_notes_trills_broken_chords_and_scales_tell_nothing(figure):
+    words = fingerprint(line(np.tile(figure, 20)))
+    assert len(words) == 20 * len(figure) - 6 and not words.any()
+
+
+def test_a_figure_of_four_notes_counts_once_however_often_it_comes():
+    words = fingerprint(line(np.tile([48, 55, 52, 55], 20)))
+    assert len(np.unique(turns_of(words))) == 4 == most_evidence(words)
+
+
+def test_versions_of_one_work_do_not_make_its_turns_common():
+    rng = np.random.default_rng(7)
+    tune = rng.integers(50, 90, size=80)
+    versions = [
+        np.concatenate([rng.integers(50, 90, size=150), tune, rng.integers(50, 90, size=150)]) for _ in range(8)
+    ]
+    keys = same_music_keys([fingerprint(line(version)) for version in versions])
+    assert len(set.union(*keys)) == 1 and all(keys)
 
 
 def test_figures_that_other_pieces_have_count_for_less():
