@@ -40,7 +40,7 @@ NOTE_COLUMNS = ("onset_s", "offset_s", "pitch", "velocity", "source")
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that was made again and is not as stored; `what` is notes, frames or pair."""
+    """Something that is not as stored: `what` is notes, frames or pair, made again, or instrument, another file."""
 
     what: str
     row: int
@@ -155,6 +155,7 @@ class _Rebuilder:
         self.rendered = 0
         self.not_rebuilt: list[str] = []
         self._pairs: dict[int, Table] = {}
+        self._told: set[int] = set()
 
     def notes(self, performance: int) -> Iterator[Difference]:
         """Notes of a performance, from its file and records."""
@@ -207,8 +208,15 @@ class _Rebuilder:
         if self.from_files:
             self.not_rebuilt.append("sound: the store was made of sound files, which may have lost bits")
             return
-        instrument = self._instrument(int(columns["instrument"][rendition]))
+        row = int(columns["instrument"][rendition])
+        instrument, sha256 = self._instrument(row), str(self.store.instruments["sha256"][row])
         if instrument is None:
+            return
+        if instrument.sha256 != sha256:
+            if row not in self._told:
+                self._told.add(row)
+                detail = f"{instrument.name}: another soundfont file here, sha256 {instrument.sha256}, not {sha256}"
+                yield Difference("instrument", row, detail)
             return
         sound = json.loads(columns["sound"][rendition])
         try:
@@ -232,16 +240,10 @@ class _Rebuilder:
             self.not_rebuilt.append(f"sound of {name}: it was recorded, not rendered")
             return None
         try:
-            found = resolve_instrument(name)
+            return resolve_instrument(name)
         except (FileNotFoundError, ValueError) as error:
             self.not_rebuilt.append(f"sound of {name}: {error}")
             return None
-        if found.sha256 != sha256:
-            self.not_rebuilt.append(
-                f"sound of {name}: another soundfont file here, sha256 {found.sha256}, not {sha256}"
-            )
-            return None
-        return found
 
     def pair(self, row: int) -> Iterator[Difference]:
         """A pair, drawn again among all of its piece."""

@@ -151,6 +151,18 @@ def test_a_figure_of_four_notes_counts_once_however_often_it_comes():
     assert len(np.unique(turns_of(words))) == 4 == most_evidence(words)
 
 
+def test_only_turns_that_lie_together_and_are_transposed_alike_are_shared():
+    rng = np.random.default_rng(8)
+    tune = rng.integers(50, 80, size=240)
+    words = fingerprint(line(tune))
+    parts = [tune[begin : begin + 12] for begin in range(0, 240, 12)]  # of six turns
+    in_many_keys = np.concatenate([part + up for up, part in enumerate(parts)])
+    shared = shared_turns(words, fingerprint(line(in_many_keys)))
+    assert len(shared.turns) == 6 and len(np.unique(shared.one // 12)) == 1
+    scattered = np.concatenate([np.append(rng.integers(50, 80, size=80), part[:8]) for part in parts])  # two turns
+    assert not len(shared_turns(words, fingerprint(line(scattered))).turns)
+
+
 def test_versions_of_one_work_do_not_make_its_turns_common():
     rng = np.random.default_rng(7)
     tune = rng.integers(50, 90, size=80)

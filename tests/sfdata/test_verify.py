@@ -110,7 +110,9 @@ def test_other_versions_and_soundfonts_are_named(copy: Path):
     change(copy, "instruments/sha256", sums)
     result = verify(copy, sample=5)
     assert result.software["fluidsynth"][0] == "2.0.0"
-    assert result.renditions == 0 and any("another soundfont file here" in reason for reason in result.not_rebuilt)
+    assert result.renditions == 0 and not result.verified
+    assert {d.what for d in result.differences} == {"instrument"}
+    assert all("another soundfont file here" in d.detail for d in result.differences)
 
 
 def test_the_command(lively_store: Path, copy: Path, short_midi):
