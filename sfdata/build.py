@@ -156,8 +156,9 @@ def write_store(
     plans = _distinct(plans, skipped := list(skipped))
     if not plans:
         raise none_usable("sources", len(skipped), skipped)
-    same_music = same_music_keys([plan.music for plan in plans])
-    works = group_works([plan.keys | same for plan, same in zip(plans, same_music, strict=True)])
+    # By all notes of the files, which tell most, and by those that are stored, by which anyone can judge again.
+    judged = [same_music_keys([p.music for p in plans]), same_music_keys([p.stored_music for p in plans])]
+    works = group_works([plan.keys.union(*same) for plan, *same in zip(plans, *judged, strict=True)])
     splits = assign_splits(
         split_groups(works, [plan.facts["composer"] for plan in plans], recipe.splits),
         [plan.facts["split"] for plan in plans],

@@ -108,11 +108,14 @@ class PiecePlan:
     fingerprint: Fingerprint | None = field(default=None, compare=False)
 
     @property
+    def stored_music(self) -> Fingerprint:
+        """Fingerprint of the score sides, taken together."""
+        return fingerprint_of_voices([p.notes for p in self.performances if p.role == "score"])
+
+    @property
     def music(self) -> Fingerprint:
         """Fingerprint of the piece's music."""
-        if self.fingerprint is not None:
-            return self.fingerprint
-        return fingerprint_of_voices([p.notes for p in self.performances if p.role == "score"])
+        return self.stored_music if self.fingerprint is None else self.fingerprint
 
     @property
     def frames(self) -> int:
