@@ -1,7 +1,8 @@
-"""Building a store: plan, lay out, write in parallel, verify, and only then give it its name.
+"""Building a store: outline, lay out, write in parallel, verify, and only then give it its name.
 
 Work happens in ``STORE.wip`` beside the target (see :mod:`sfdata.wip`). Every piece's frames fill shards of their own,
-so no two writers touch one; what a writer finished is noted, and a build that was interrupted goes on from there.
+so no two writers touch one; what a writer finished is noted, and a build that was interrupted goes on from there. The
+driver keeps an outline of each piece; notes and pairs pass through it only while the tables are written.
 
 Worker processes import the main module, as everywhere in Python: a script that calls :func:`build` with more than one
 worker does so under ``if __name__ == "__main__":``.
@@ -18,29 +19,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 
+from sfdata.append import Held, torn
 from sfdata.casting import cast_piece, resolve_pools
 from sfdata.fluidsynth import library_version
-from sfdata.metadata import read_metadata, reason_to_skip
-from sfdata.midi import find_midi, printable
-from sfdata.naming import PieceName, parse_name
-from sfdata.plan import PiecePlan, Skipped, none_usable, try_plan_piece
-from sfdata.recipe import Recipe, SourceSettings
-from sfdata.render import preset_name, read_audio, render
-from sfdata.rooms import RoomFile
-from sfdata.schema import array_sha256
+from sfdata.locks import only_builder
+from sfdata.outline import PieceOutline, try_outline
+from sfdata.place import Place
+from sfdata.plan import Skipped, none_usable
+from sfdata.progress import Progress
+from sfdata.recipe import Recipe
+from sfdata.render import preset_name
 from sfdata.similarity import same_music_keys
-from sfdata.sound import apply_sound, total_gain, tuning_cents
+from sfdata.sources import find_sources
 from sfdata.soundfonts import file_sha256
 from sfdata.spectrogram import spectrogram
 from sfdata.splits import assign_splits, group_works, split_groups
-from sfdata.store import create_frames, open_store, settings_attrs, write_tables
-from sfdata.tables import Rendered, assemble_tables, first_frames, licences_of
-from sfdata.wip import WorkInProgress, note_done, only_builder
+from sfdata.store import create_frames, finish_store, open_store, settings_attrs
+from sfdata.tables import Finished, first_frames, held_instruments, instruments_of, licences_of, write_all_tables
+from sfdata.wip import CONTENT, WorkInProgress
 from sfdata.workers import Workers
+from sfdata.writer import Failed, Task, write_piece
 
-Progress = Callable[[str, int, int], None]
+Cast = Callable[[PieceOutline, str], PieceOutline]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def build(
     workers: int | None = None,
     scheduler: str | None = None,
     overwrite: bool = False,
+    append: bool = False,
     progress: Progress | None = None,
 ) -> BuildResult:
     """Build a store from MIDI in one pass, with no audio on disk.
@@ -71,8 +73,8 @@ def build(
     Parameters
     ----------
     recipe : Recipe
-    output : path
-        The store to write.
+    output : path or URL
+        The store to write: a folder, or what fsspec reaches, such as ``s3://bucket/store.zarr``.
     midi : sequence of paths
         Files and folders that replace the recipe's sources.
     workers : int, optional
@@ -81,44 +83,49 @@ def build(
         Address of a running Dask scheduler to use instead.
     overwrite : bool
         Replace an existing store once the new one is whole.
+    append : bool
+        Extend an existing store by what the recipe, or `midi`, has that it lacks; see :mod:`sfdata.append`.
     progress : callable, optional
-        Called as ``progress(step, done, total)``.
+        See :mod:`sfdata.progress`.
 
     Returns
     -------
     BuildResult
+        Of the whole store.
 
     Raises
     ------
     FileNotFoundError
         If a source or a soundfont is not there.
     ValueError
-        If the target exists, no file could be used, or an interrupted build of something else lies there.
+        If the target exists, no file could be used, pieces could not be written, or an interrupted build of something
+        else lies there.
     """
-    began, output = time.monotonic(), Path(output)
-    # Workers may have another working directory.
-    sources, unwanted = _sources(recipe, [Path(path).absolute() for path in midi])
+    began, target = time.monotonic(), Place(output)
+    sources, unwanted = find_sources(recipe, midi)
     pools, rooms = resolve_pools(recipe.instruments), recipe.rooms()
     attrs = recipe.as_dict() | ({"sources": [{"midi": "given on the command line"}]} if midi else {})
     attrs["instruments"] |= {side: [i.name for i in getattr(pools, side)] for side in vars(pools)}  # without paths
 
-    def cast(plan: PiecePlan, split: str) -> PiecePlan:
-        return cast_piece(plan, split, recipe, pools, rooms)
+    def cast(piece: PieceOutline, split: str) -> PieceOutline:
+        return cast_piece(piece, split, recipe, pools, rooms)
 
-    with only_builder(output), Workers(workers, scheduler) as crew:
-        check_target(output, overwrite)
-        planned: dict[int, PiecePlan | Skipped] = {}
-        for index, plan in crew.run(try_plan_piece, sources, recipe):
-            planned[index] = plan
+    with only_builder(target), Workers(workers, scheduler) as crew:
+        held = Held(target, recipe, software_versions()) if append else None
+        if held is None:
+            check_target(target, overwrite)
+        planned: dict[int, PieceOutline | Skipped] = {}
+        for index, piece in crew.run(try_outline, sources, recipe):
+            planned[index] = piece
             if progress:
                 progress("plan", len(planned), len(sources))
         results = [planned[index] for index in range(len(sources))]
-        plans = [plan for plan in results if isinstance(plan, PiecePlan)]
-        skipped = unwanted + [plan for plan in results if isinstance(plan, Skipped)]
-        return write_store(recipe, attrs, plans, skipped, output, crew, began, progress, cast)
+        pieces = [piece for piece in results if isinstance(piece, PieceOutline)]
+        skipped = unwanted + [piece for piece in results if isinstance(piece, Skipped)]
+        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress, cast, held)
 
 
-def check_target(output: Path, overwrite: bool) -> None:
+def check_target(target: Place, overwrite: bool) -> None:
     """Refuse a target that exists.
 
     Raises
@@ -126,95 +133,169 @@ def check_target(output: Path, overwrite: bool) -> None:
     ValueError
         If it exists and is not to be replaced, or is no store.
     """
-    if not output.exists():
+    if not target.is_local:
+        if target.read("zarr.json") is None:
+            return
+        try:
+            open_store(target)
+        except ValueError:
+            if target.beside(".wip").read(CONTENT) is not None:
+                return  # an interrupted build
+        raise ValueError(f"{target} exists already; choose another name, or remove it first")
+    if not target.exists():
         return
     if not overwrite:
-        raise ValueError(f"{output} exists already; choose another name, or say --overwrite to replace it")
-    if not (output / "zarr.json").is_file():
-        raise ValueError(f"{output} exists and is no Zarr store; it is not overwritten: choose another name")
+        raise ValueError(
+            f"{target} exists already; choose another name, or say --overwrite to replace it, --append to extend it"
+        )
+    if not (target.path / "zarr.json").is_file():
+        raise ValueError(f"{target} exists and is no Zarr store; it is not overwritten: choose another name")
 
 
 def write_store(
     recipe: Recipe,
     recipe_attrs: dict[str, Any],
-    plans: Sequence[PiecePlan],
+    pieces: Sequence[PieceOutline],
     skipped: Sequence[Skipped],
-    output: Path,
+    target: Place,
     crew: Workers,
     began: float,
     progress: Progress | None = None,
-    cast: Callable[[PiecePlan, str], PiecePlan] | None = None,
+    cast: Cast | None = None,
+    held: Held | None = None,
 ) -> BuildResult:
-    """Write a store from plans, going on with an interrupted one; see :func:`build`.
+    """Write a store from outlines, going on with an interrupted one; see :func:`build`.
 
     Parameters
     ----------
     cast : callable, optional
-        Gives a plan its renditions, once its split is known; without, plans have theirs.
+        Gives a piece its renditions, once its split is known; without, pieces have theirs.
+    held : Held, optional
+        The store that is extended.
     """
+    crew.check_target(target)
     spectrogram(np.zeros(1, dtype=np.float32), recipe.spectrogram)  # refuses settings before anything is rendered
-    plans = _distinct(plans, skipped := list(skipped))
-    if not plans:
+    pieces = _distinct(pieces, skipped := list(skipped))
+    if not pieces:
         raise none_usable("sources", len(skipped), skipped)
-    # By all notes of the files, which tell most, and by those that are stored, by which anyone can judge again.
-    judged = [same_music_keys([p.music for p in plans]), same_music_keys([p.stored_music for p in plans])]
-    works = group_works([plan.keys.union(*same) for plan, *same in zip(plans, *judged, strict=True)])
-    splits = assign_splits(
-        split_groups(works, [plan.facts["composer"] for plan in plans], recipe.splits),
-        [plan.facts["split"] for plan in plans],
-        recipe.splits,
-        recipe.seed,
-    )
+    pieces, works = _works(held.among(pieces) if held else pieces, recipe, skipped)
+    splits = assign_splits(works, [str(piece.facts["split"]) for piece in pieces], recipe.splits, recipe.seed)
     if cast:
-        plans = [cast(plan, split) for plan, split in zip(plans, splits, strict=True)]
-    starts, frames = first_frames(plans, recipe.store.shard_frames)
-    playing = {rendition.instrument for plan in plans for rendition in plan.renditions if not rendition.audio}
-    presets = {i.name: preset_name(i, recipe.spectrogram.sample_rate_hz, recipe.render) for i in playing}
+        pieces = [cast(p, split) if p.origin is not None else p for p, split in zip(pieces, splits, strict=True)]
+    if held:
+        pieces = [held.with_rows(piece) if piece.origin is not None else piece for piece in pieces]
+    starts, frames = first_frames(pieces, recipe.store.shard_frames, held.store.frames.shape[0] if held else 0)
+    if held and frames == held.store.frames.shape[0]:
+        raise ValueError(f"{target} holds all that the recipe makes already; there is nothing to append")
     attrs = {
         **settings_attrs(recipe.spectrogram, recipe.windows, recipe_attrs),
         "seed": recipe.seed,
         "software": software_versions(),
         "skipped": [{"source": entry.source, "reason": entry.reason} for entry in skipped],
+        **({"appended_to": held.history()} if held else {}),
     }
-    content = {"attrs": attrs, "pieces": [_digest(plan) for plan in plans]}
-    wip = WorkInProgress(
-        output, content, lambda path: create_frames(path, frames, recipe.spectrogram.n_bins, recipe.store)
-    )
-    done: dict[int, list[Rendered]] = {}
-    for index in range(len(plans)):
-        if (noted := wip.done(index)) is not None:
-            done[index] = [Rendered(**made) for made in noted]
-    missing = [(index, plans[index], starts[index]) for index in range(len(plans)) if index not in done]
+
+    def create(store: Place) -> None:
+        create_frames(store, frames, recipe.spectrogram.n_bins, recipe.store)
+        if held:
+            held.link_frames(store)
+
+    wip = WorkInProgress(target, {**attrs, **_content(pieces), "extends": held.digest if held else ""}, create)
+    done = _write_frames(pieces, starts, wip, recipe, crew, progress)
+    finished = [
+        Finished(piece, work, split, start, done.get(index, {}))
+        for index, (piece, work, split, start) in enumerate(zip(pieces, works, splits, starts, strict=True))
+    ]
+    group = wip.store.group("r+")
     if progress:
-        progress("render", len(done), len(plans))
-    for position, made in crew.run(_write_piece, missing, wip.folder, recipe, recipe.rooms()):
-        done[missing[position][0]] = made
-        if progress:
-            progress("render", len(done), len(plans))
-    tables = assemble_tables(
-        plans,
-        works,
-        splits,
-        starts,
-        [done[index] for index in range(len(plans))],
-        presets,
-        recipe.windows,
-        recipe.spectrogram.frame_rate_hz,
-        recipe.seed,
-    )
-    write_tables(wip.store, tables, {**attrs, "licences": licences_of(tables)})
-    open_store(wip.store)
-    wip.finish()
-    renditions = tables["renditions"]
-    return BuildResult(
-        store=str(output),
-        pieces=len(plans),
-        renditions=len(renditions["gain"]),
-        pairs=len(tables["pairs"]["note"]),
-        audio_s=round(float(renditions["duration_s"].sum()), 3),
+        progress("write tables", 0, 1)
+    checksums = write_all_tables(group, finished, wip.rows, _presets(pieces, recipe), held.store if held else None)
+    instruments = instruments_of(pieces, held_instruments(held.store) if held else ())
+    finish_store(group, {**attrs, "licences": licences_of(pieces, instruments)}, checksums)
+    if progress:
+        progress("write tables", 1, 1)
+    store = open_store(wip.store)
+    result = BuildResult(
+        store=target.given,
+        pieces=store.rows("pieces"),
+        renditions=store.rows("renditions"),
+        pairs=store.rows("pairs"),
+        audio_s=round(float(store.renditions["duration_s"].sum()), 3),
         elapsed_s=round(time.monotonic() - began, 3),
         skipped=tuple(skipped),
     )
+    wip.finish()
+    return result
+
+
+def _works(
+    pieces: Sequence[PieceOutline], recipe: Recipe, skipped: list[Skipped]
+) -> tuple[list[PieceOutline], list[str]]:
+    """For each piece, the name of what is kept whole in a split; without those that would tear a store's splits."""
+    # By all notes of the files, which tell most, and by those that are stored, by which anyone can judge again.
+    judged = [same_music_keys([p.music for p in pieces]), same_music_keys([p.stored_music for p in pieces])]
+    keys = [piece.keys.union(*same) for piece, *same in zip(pieces, *judged, strict=True)]
+    works = group_works(keys)
+    whole = split_groups(works, [str(piece.facts["composer"]) for piece in pieces], recipe.splits)
+    reasons = torn(pieces, [{name} for name in whole])
+    if any(reasons):
+        skipped += [reason for reason in reasons if reason]
+        kept = [piece for piece, reason in zip(pieces, reasons, strict=True) if not reason]
+        return _works(kept, recipe, skipped)
+    return list(pieces), whole
+
+
+def _write_frames(
+    pieces: Sequence[PieceOutline],
+    starts: Sequence[int],
+    wip: WorkInProgress,
+    recipe: Recipe,
+    crew: Workers,
+    progress: Progress | None,
+) -> dict[int, dict[str, Any]]:
+    """Have every piece written that is not done yet; what was noted of each.
+
+    Raises
+    ------
+    ValueError
+        If pieces could not be written; all others are.
+    """
+    done = wip.done()
+    tasks = [
+        Task(index, piece.without_music(), start)
+        for index, (piece, start) in enumerate(zip(pieces, starts, strict=True))
+        if index not in done and piece.new_frames
+    ]
+    seconds = [piece.new_audio_samples / recipe.spectrogram.sample_rate_hz for piece in pieces]
+    rendered_s, total = sum(seconds[index] for index in done), sum(piece.new_frames > 0 for piece in pieces)
+
+    def tell() -> None:
+        if progress:
+            progress("render", len(done), total, {"audio_s": rendered_s, "total_audio_s": sum(seconds)})
+
+    tell()
+    failed: list[Failed] = []
+    # The longest first, so that no worker is left with one at the end; their regions are fixed, so nothing else changes.
+    tasks.sort(key=lambda task: -seconds[task.index])
+    for position, noted in crew.run(write_piece, tasks, wip.folder, recipe, recipe.rooms()):
+        if isinstance(noted, Failed):
+            failed.append(noted)
+            continue
+        done[tasks[position].index] = noted
+        rendered_s += seconds[tasks[position].index]
+        tell()
+    if failed:
+        told = "; ".join(f"{entry.source}: {entry.reason}" for entry in failed[:3])
+        raise ValueError(
+            f"{len(failed)} of {total} pieces could not be written ({told}); the others are, in {wip.folder}: the same "
+            "command goes on from there"
+        )
+    return done
+
+
+def _presets(pieces: Sequence[PieceOutline], recipe: Recipe) -> dict[str, str]:
+    playing = {rendition.instrument for piece in pieces for rendition in piece.renditions if not rendition.audio}
+    return {i.name: preset_name(i, recipe.spectrogram.sample_rate_hz, recipe.render) for i in playing}
 
 
 def software_versions() -> dict[str, str]:
@@ -223,93 +304,30 @@ def software_versions() -> dict[str, str]:
     return {"python": platform.python_version(), "fluidsynth": library_version(), **{n: version(n) for n in names}}
 
 
-def _digest(plan: PiecePlan) -> list[str]:
-    """What a piece's frames depend on besides the recipe: its notes, instruments and sounds."""
-    digest = hashlib.sha256()
-    for performance in plan.performances:
-        digest.update(performance.notes.tobytes())
-    for rendition in plan.renditions:
-        sound = file_sha256(Path(rendition.audio)) if rendition.audio else ""
-        instrument = rendition.instrument
-        digest.update(f"{rendition.performance} {instrument.name} {instrument.sha256} {sound}\n".encode())
-        digest.update(json.dumps(rendition.sound, sort_keys=True).encode())
-    return [plan.facts["sha256"], digest.hexdigest()]
+def _content(pieces: Sequence[PieceOutline]) -> dict[str, Any]:
+    """What frames depend on besides the recipe: notes, instruments and sounds, named so that a change can be told."""
+    instruments = {r.instrument.name: r.instrument.sha256 for piece in pieces for r in piece.renditions}
+    files = {}
+    for piece in pieces:
+        digest = hashlib.sha256()
+        for performance in piece.performances:
+            digest.update(performance.digest.encode())
+        for rendition in piece.renditions:
+            sound = file_sha256(Path(rendition.audio)) if rendition.audio else ""
+            digest.update(f"{rendition.performance} {rendition.instrument.name} {sound}\n".encode())
+            digest.update(json.dumps(rendition.sound, sort_keys=True).encode())
+        files[f"{piece.facts['file']} {piece.sha256}"] = digest.hexdigest()
+    return {"soundfonts": instruments, "pieces": files}
 
 
-def _sources(
-    recipe: Recipe, midi: list[Path]
-) -> tuple[list[tuple[Path, SourceSettings, PieceName | None]], list[Skipped]]:
-    """Files to be planned, with what metadata tell of them, and those that the recipe does not want."""
-    if midi:
-        return [(path, SourceSettings(midi=path.name), None) for path in find_midi(midi)], []
-    if not recipe.sources:
-        raise ValueError("the recipe names no sources; give MIDI files or folders on the command line")
-    wanted: list[tuple[Path, SourceSettings, PieceName | None]] = []
-    unwanted: list[Skipped] = []
-    for source in recipe.sources:
-        metadata = read_metadata(recipe.folder / source.metadata) if source.metadata else None
-        for path in find_midi([recipe.source_path(source)]):
-            stem = printable(path.stem)
-            facts = metadata.of(stem) if metadata else None
-            reason = reason_to_skip(parse_name(stem), facts, source.selection)
-            if reason:
-                unwanted.append(Skipped(printable(path.name), reason))
-            else:
-                wanted.append((path.absolute(), source, facts.name if facts else None))
-    return wanted, unwanted
-
-
-def _distinct(plans: Sequence[PiecePlan], skipped: list[Skipped]) -> list[PiecePlan]:
+def _distinct(pieces: Sequence[PieceOutline], skipped: list[Skipped]) -> list[PieceOutline]:
     """Sort by content, so that the order in which files were named changes nothing; a file given twice counts once."""
-    kept: dict[str, PiecePlan] = {}
-    for plan in sorted(plans, key=lambda plan: (plan.facts["file"], plan.facts["sha256"])):
-        if plan.facts["sha256"] in kept:
-            same = kept[plan.facts["sha256"]].facts["file"]
-            skipped.append(Skipped(plan.facts["file"], f"has the same content as {same}"))
+    kept: dict[str, PieceOutline] = {}
+    for piece in sorted(pieces, key=lambda piece: (piece.facts["file"], piece.sha256)):
+        if piece.sha256 in kept:
+            same = kept[piece.sha256].facts["file"]
+            skipped.append(Skipped(piece.facts["file"], f"has the same content as {same}"))
         else:
-            kept[plan.facts["sha256"]] = plan
+            kept[piece.sha256] = piece
     skipped.sort(key=lambda entry: (entry.source, entry.reason))
     return list(kept.values())
-
-
-def _write_piece(
-    item: tuple[int, PiecePlan, int], folder: Path, recipe: Recipe, rooms: Sequence[RoomFile]
-) -> list[Rendered]:
-    """Render a piece, write its shards, read them back, note that they are done."""
-    index, plan, start = item
-    frames = zarr.open_group(folder / "store", mode="r+")["frames"]
-    assert isinstance(frames, zarr.Array)
-    shard, rate = recipe.store.shard_frames, recipe.spectrogram.sample_rate_hz
-    buffer = np.zeros((shard, frames.shape[1]), dtype=frames.dtype)
-    filled, place, made = 0, start, []
-    for rendition in plan.renditions:
-        notes = plan.performances[rendition.performance].notes
-        if rendition.audio:
-            samples = read_audio(Path(rendition.audio), rate)[: rendition.samples]
-            samples = np.pad(samples, (0, rendition.samples - len(samples)))
-        else:
-            samples = render(notes, rendition.instrument, rate, recipe.render, tuning_cents(rendition.sound))
-            samples = apply_sound(samples, rate, rendition.sound, rooms)
-        values = spectrogram(samples, recipe.spectrogram).astype(frames.dtype)
-        gain = rendition.gain if rendition.audio else total_gain(rendition.sound)
-        made.append(Rendered(array_sha256(values), gain, rendition.samples / rate))
-        taken = 0
-        while taken < len(values):
-            count = min(shard - filled, len(values) - taken)
-            buffer[filled : filled + count] = values[taken : taken + count]
-            filled, taken = filled + count, taken + count
-            if filled == shard:
-                frames[place : place + shard] = buffer
-                place, filled = place + shard, 0
-    if filled:
-        buffer[filled:] = 0
-        frames[place : place + shard] = buffer
-    first = start
-    for rendition, written in zip(plan.renditions, made, strict=True):
-        if array_sha256(np.asarray(frames[first : first + rendition.frames])) != written.sha256:
-            raise ValueError(
-                f"{folder}: frames of {plan.facts['file']} read back differ from those written; check the disk"
-            )
-        first += rendition.frames
-    note_done(folder, index, [vars(entry) for entry in made])
-    return made

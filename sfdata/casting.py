@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sfdata.plan import Performance, PiecePlan, RenditionPlan
+from sfdata.outline import PerformanceOutline, PieceOutline
+from sfdata.plan import RenditionPlan
 from sfdata.recipe import InstrumentSettings, Recipe
-from sfdata.render import rendered_samples
 from sfdata.rooms import RoomFile
 from sfdata.sound import draw_sound
 from sfdata.soundfonts import Instrument, resolve_pool
@@ -66,12 +66,14 @@ def _kept_to(instrument: Instrument, in_train: bool, in_test: bool) -> str:
     return split
 
 
-def cast_piece(plan: PiecePlan, split: str, recipe: Recipe, pools: Pools, rooms: Sequence[RoomFile] = ()) -> PiecePlan:
+def cast_piece(
+    piece: PieceOutline, split: str, recipe: Recipe, pools: Pools, rooms: Sequence[RoomFile] = ()
+) -> PieceOutline:
     """Decide on all renditions of a piece.
 
     Parameters
     ----------
-    plan : PiecePlan
+    piece : PieceOutline
         Its performances; renditions are replaced.
     split : str
         The piece's.
@@ -84,10 +86,10 @@ def cast_piece(plan: PiecePlan, split: str, recipe: Recipe, pools: Pools, rooms:
     test = split == "test"
     references = (test and pools.test_references) or pools.references
     snippets = (test and pools.test_snippets) or pools.snippets
-    varied = any(performance.role == "variant" for performance in plan.performances)
+    varied = any(performance.role == "variant" for performance in piece.performances)
     renditions: list[RenditionPlan] = []
-    for index, performance in enumerate(plan.performances):
-        rng = np.random.default_rng([recipe.seed, int(plan.facts["sha256"][:16], 16), index, 3])
+    for index, performance in enumerate(piece.performances):
+        rng = np.random.default_rng([recipe.seed, int(piece.sha256[:16], 16), index, 3])
         playing: dict[str, list[Instrument]] = {}
         if performance.role == "score":
             playing["reference"] = _draw(references, chosen.draw_references, rng)
@@ -107,7 +109,7 @@ def cast_piece(plan: PiecePlan, split: str, recipe: Recipe, pools: Pools, rooms:
                     is_snippet=held.is_snippet or side == "snippet",
                 )
         renditions += made.values()
-    return replace(plan, renditions=tuple(renditions))
+    return replace(piece, renditions=tuple(renditions))
 
 
 def _draw(pool: Sequence[Instrument], count: int, rng: np.random.Generator) -> list[Instrument]:
@@ -118,14 +120,13 @@ def _draw(pool: Sequence[Instrument], count: int, rng: np.random.Generator) -> l
 
 
 def _rendition(
-    index: int, performance: Performance, instrument: Instrument, sound: dict[str, object], recipe: Recipe
+    index: int, performance: PerformanceOutline, instrument: Instrument, sound: dict[str, object], recipe: Recipe
 ) -> RenditionPlan:
-    samples = rendered_samples(performance.notes, recipe.spectrogram.sample_rate_hz, recipe.render)
     return RenditionPlan(
         performance=index,
         instrument=instrument,
-        samples=samples,
-        frames=frame_count(samples, recipe.spectrogram),
+        samples=performance.samples,
+        frames=frame_count(performance.samples, recipe.spectrogram),
         is_reference=False,
         is_snippet=False,
         sound=sound,

@@ -1,7 +1,6 @@
 """Pairs from two folders of sound: one instrument's renditions as references, another's as snippets."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from sfdata.build import BuildResult, check_target, write_store
+from sfdata.locks import only_builder
 from sfdata.manifest import Entry, entry_notes, entry_piece_note, read_manifest
 from sfdata.naming import PieceName, work_keys
 from sfdata.notes import snap_to_event_grid
+from sfdata.outline import outline_of
+from sfdata.place import Place
 from sfdata.plan import Performance, PiecePlan, RenditionPlan, Skipped, skip
+from sfdata.progress import Progress
 from sfdata.recipe import Recipe
 from sfdata.render import read_audio
 from sfdata.soundfonts import Instrument
 from sfdata.spectrogram import frame_count
-from sfdata.wip import only_builder
 from sfdata.workers import Workers
 
 _Key = tuple[str, int]
@@ -33,7 +35,7 @@ def build_pairs(
     attribution: str = "",
     workers: int | None = None,
     overwrite: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> BuildResult:
     """Build a store from sound files with notes beside them.
 
@@ -62,7 +64,7 @@ def build_pairs(
     ValueError
         If the target exists or nothing could be paired.
     """
-    began, recipe, output = time.monotonic(), recipe or Recipe(), Path(output)
+    began, recipe, target = time.monotonic(), recipe or Recipe(), Place(output)
     sides = {"reference": Path(references).absolute(), "snippet": Path(snippets).absolute()}
     skipped: list[Skipped] = []
     found: dict[_Key, dict[str, list[Entry]]] = {}
@@ -83,9 +85,10 @@ def build_pairs(
             except Exception as error:  # whatever a damaged file brings up
                 skipped.append(skip(both["snippet"][0].file, error))
     attrs = recipe.as_dict() | {"sources": [{"references": sides["reference"].name, "snippets": sides["snippet"].name}]}
-    with only_builder(output), Workers(workers) as crew:
-        check_target(output, overwrite)
-        return write_store(recipe, attrs, _merged(plans), skipped, output, crew, began, progress)
+    pieces = [outline_of(plan, recipe) for plan in _merged(plans)]
+    with only_builder(target), Workers(workers) as crew:
+        check_target(target, overwrite)
+        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress)
 
 
 def _plan(sides: dict[str, Path], both: dict[str, list[Entry]], recipe: Recipe, facts: dict[str, str]) -> PiecePlan:

@@ -6,7 +6,6 @@ Performed times are those of the sound, not snapped to any grid.
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,21 @@ import numpy as np
 
 from sfdata.aligned import RecordingFiles, RecordingMeta, find_recorded, read_meta, recording_files
 from sfdata.build import BuildResult, check_target, write_store
+from sfdata.locks import only_builder
 from sfdata.match import AsapFacts, read_asap_metadata
 from sfdata.midi import MAX_DURATION_S, printable
 from sfdata.naming import PieceName, work_keys
 from sfdata.notes import NoteArray, snap_to_event_grid
+from sfdata.outline import outline_of
 from sfdata.performed import Coverage, read_performance, read_score
+from sfdata.place import Place
 from sfdata.plan import Performance, PiecePlan, RenditionPlan, Skipped, skip
+from sfdata.progress import Progress
 from sfdata.recipe import Recipe
 from sfdata.render import read_audio, rendered_samples
 from sfdata.schema import SPLITS
 from sfdata.soundfonts import DEFAULT_INSTRUMENT, Instrument, file_sha256, resolve_instrument
 from sfdata.spectrogram import frame_count
-from sfdata.wip import only_builder
 from sfdata.workers import Workers
 
 SHARES = "shares"
@@ -75,7 +77,7 @@ def import_aligned(
     *,
     workers: int | None = None,
     overwrite: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ImportResult:
     """Build a store from recorded sets.
 
@@ -100,7 +102,7 @@ def import_aligned(
     ValueError
         If the target exists or nothing could be used.
     """
-    began, recipe, output = time.monotonic(), recipe or Recipe(), Path(output)
+    began, recipe, target = time.monotonic(), recipe or Recipe(), Place(output)
     root, settings = Path(folder).absolute(), settings or AlignedSettings()
     player = resolve_instrument(settings.soundfont)
     performer = resolve_instrument(settings.performed_by) if settings.performed_by else None
@@ -108,8 +110,8 @@ def import_aligned(
     plans: dict[int, PiecePlan] = {}
     skipped: list[Skipped] = []
     covered: dict[int, list[Coverage]] = {}
-    with only_builder(output), Workers(workers) as crew:
-        check_target(output, overwrite)
+    with only_builder(target), Workers(workers) as crew:
+        check_target(target, overwrite)
         for index, (plan, coverage, left_out) in crew.run(
             plan_recorded, folders, root, recipe, settings, player, performer, asap
         ):
@@ -125,7 +127,8 @@ def import_aligned(
             "sources": [{"aligned": root.name, "velocity": settings.velocity, "split": settings.split}],
             "instruments": {"references": [player.name], "snippets": snippets},
         }
-        result = write_store(recipe, attrs, used, skipped, output, crew, began, progress)
+        pieces = [outline_of(plan, recipe) for plan in used]
+        result = write_store(recipe, attrs, pieces, skipped, target, crew, began, progress)
     told = tuple(coverage for index in sorted(plans) for coverage in covered[index])
     return ImportResult(**vars(result), performances=told)
 

@@ -6,7 +6,7 @@ a soundfont with all notes equally loud, so that every item can be used.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,18 +15,21 @@ import soundfile
 from numpy.typing import NDArray
 
 from sfdata.build import BuildResult, check_target, write_store
+from sfdata.locks import only_builder
 from sfdata.maps import VELOCITY, MapsItem, Rights, find_items, item_notes, item_rights
 from sfdata.maps_names import SUBSETS
 from sfdata.midi import printable
 from sfdata.naming import PieceName, work_keys
 from sfdata.notes import NoteArray, snap_to_event_grid
+from sfdata.outline import outline_of
+from sfdata.place import Place
 from sfdata.plan import Performance, PiecePlan, RenditionPlan, Skipped, skip
+from sfdata.progress import Progress
 from sfdata.recipe import Recipe
 from sfdata.render import read_audio, rendered_samples
 from sfdata.schema import SPLITS
 from sfdata.soundfonts import DEFAULT_INSTRUMENT, Instrument, file_sha256, resolve_instrument
 from sfdata.spectrogram import frame_count
-from sfdata.wip import only_builder
 from sfdata.workers import Workers
 
 SAME_TIMING_S = 0.05
@@ -88,7 +91,7 @@ def import_maps(
     *,
     workers: int | None = None,
     overwrite: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> BuildResult:
     """Build a store from MAPS or a part of it.
 
@@ -113,7 +116,7 @@ def import_maps(
     ValueError
         If the target exists, an instrument is unknown, or nothing can be used.
     """
-    began, settings, recipe, output = time.monotonic(), settings or MapsSettings(), recipe or Recipe(), Path(output)
+    began, settings, recipe, target = time.monotonic(), settings or MapsSettings(), recipe or Recipe(), Place(output)
     found, skipped = find_items(folder)
     chosen = [item for item in found if settings.holds(item.name.subset)]
     if not chosen:
@@ -140,8 +143,8 @@ def import_maps(
             "snippets": list(snippets),
         },
     }
-    with only_builder(output), Workers(workers) as crew:
-        check_target(output, overwrite)
+    with only_builder(target), Workers(workers) as crew:
+        check_target(target, overwrite)
         planned: dict[int, list[PiecePlan | Skipped]] = {}
         for index, plans in crew.run(_plan_music, list(together.values()), reference, snippets, settings, recipe):
             planned[index] = plans
@@ -149,8 +152,8 @@ def import_maps(
                 progress("plan", len(planned), len(together))
         results = [plan for index in range(len(together)) for plan in planned[index]]
         skipped += [plan for plan in results if isinstance(plan, Skipped)]
-        pieces = [plan for plan in results if isinstance(plan, PiecePlan)]
-        return write_store(recipe, attrs, pieces, skipped, output, crew, began, progress)
+        pieces = [outline_of(plan, recipe) for plan in results if isinstance(plan, PiecePlan)]
+        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress)
 
 
 def same_music(one: NoteArray, other: NoteArray) -> NDArray[np.int64] | None:

@@ -32,7 +32,7 @@ def info(path: str | Path) -> dict[str, Any]:
         "frame_rate_hz": store.spectrogram.frame_rate_hz,
         "splits": {split: len(store.pair_rows(split)) for split in SPLITS},
         "instruments": [str(name) for name in store.instruments["name"]],
-        "bytes": sum(file.stat().st_size for file in store.path.rglob("*") if file.is_file()),
+        "bytes": store.place.size_bytes(),
         "audio_s": round(float(store.renditions["duration_s"].sum()), 3),
         "skipped": store.attrs.get("skipped", []),
     }

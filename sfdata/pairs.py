@@ -1,15 +1,18 @@
 """Pairs: every onset of every snippet rendition, with a reference that holds it and the exact target."""
 
+import zlib
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.notes import NoteArray
 from sfdata.operations.base import chord_numbers, chord_onsets
-from sfdata.plan import PiecePlan
-from sfdata.schema import Table
+from sfdata.plan import PiecePlan, RenditionPlan
+from sfdata.schema import TABLES, Table
 from sfdata.windows import WindowSettings, reference_start_grid
 
 LOOKALIKE_TOLERANCE_S = 0.05
+_COLUMNS = {name: dtype for name, (dtype, _) in TABLES["pairs"].items() if name != "split"}
 
 
 def choose_references(
@@ -116,46 +119,49 @@ def labelled(performance: NoteArray, score: NoteArray) -> tuple[NDArray[np.int64
     return notes[first], counterparts[first]
 
 
-def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float, rng: np.random.Generator) -> Table:
-    """All pairs of a piece, with renditions and notes numbered within the piece.
+def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float, seed: int) -> Table:
+    """Pairs of a piece's snippets that are to be made, with renditions and notes numbered within the piece.
 
     Every chord of the score side that a snippet rendition plays gets one pair (see :func:`labelled`); the reference's
-    instrument is drawn among those that differ from the snippet's, where there are any.
+    instrument is drawn among those that differ from the snippet's, where there are any. Each snippet draws from a
+    stream of its own, among references that are there when it is made, so pairs stay as they are when a store grows.
+
+    Parameters
+    ----------
+    plan : PiecePlan
+    settings : WindowSettings
+    frame_rate_hz : float
+    seed : int
+        The build's.
 
     Returns
     -------
     dict of column name to ndarray
         As in the store's table of pairs, without ``split``; ``reference_rendition`` and ``snippet_rendition`` index
-        the plan's renditions, ``note`` the notes of all its performances one after another.
+        the plan's renditions, ``note`` the notes of the snippet's performance. In the order of snippets and notes.
     """
-    first_note = np.concatenate([[0], np.cumsum([len(p.notes) for p in plan.performances])])
-    columns: dict[str, list[NDArray]] = {}
+    parts: dict[str, list[NDArray]] = {name: [np.empty(0, dtype=kind)] for name, kind in _COLUMNS.items()}
     lookalikes = {
         p.voice: lookalike_lists(p.notes, settings.snippet_s / 2, settings.reference_s)
         for p in plan.performances
         if p.role == "score"
     }
     for snippet_index, snippet in enumerate(plan.renditions):
-        if not snippet.is_snippet:
+        if not snippet.is_snippet or snippet.row >= 0:
             continue
         performance = plan.performances[snippet.performance]
-        candidates = [
-            index
-            for index, rendition in enumerate(plan.renditions)
-            if rendition.is_reference and plan.performances[rendition.performance].voice == performance.voice
-        ]
-        others = [index for index in candidates if plan.renditions[index].instrument.name != snippet.instrument.name]
-        candidates = others or candidates
+        candidates = _candidates(plan, snippet)
         if not candidates:
             continue
+        own = (performance.voice, performance.copy, zlib.crc32(snippet.instrument.name.encode()))
+        rng = np.random.default_rng([seed, int(plan.facts["sha256"][:16], 16), 2, *own])
         chosen = rng.integers(len(candidates), size=len(performance.notes))
+        found: dict[str, list[NDArray]] = {name: [] for name in _COLUMNS}
         for number, reference_index in enumerate(candidates):
             reference = plan.renditions[reference_index]
             score = plan.performances[reference.performance]
             notes, counterparts = labelled(performance.notes, score.notes)
             notes, counterparts = notes[chosen[notes] == number], counterparts[chosen[notes] == number]
-            if not len(notes):
-                continue
             onset_s = score.notes["onset_s"][counterparts]
             start = choose_references(onset_s * frame_rate_hz, reference.frames, settings, frame_rate_hz, rng)
             start_s = start / frame_rate_hz
@@ -170,15 +176,28 @@ def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float,
                 "snippet_centre_s": performance.notes["onset_s"][notes],
                 "target_frame": onset_s * frame_rate_hz - start,
                 "target_s": onset_s - start_s,
-                "note": first_note[snippet.performance] + notes,
-                "lookalikes": np.array(alike),
+                "note": notes,
+                "lookalikes": np.array(alike, dtype=np.int64),
             }.items():
-                columns.setdefault(name, []).append(values)
-    if not columns:
-        return {}
-    table = {name: np.concatenate(parts) for name, parts in columns.items()}
-    order = np.lexsort((table["note"], table["snippet_rendition"]))
-    return {name: values[order] for name, values in table.items()}
+                found[name].append(values)
+        order = np.argsort(np.concatenate(found["note"]), kind="stable")
+        for name, values in found.items():
+            parts[name].append(np.concatenate(values)[order])
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def _candidates(plan: PiecePlan, snippet: RenditionPlan) -> list[int]:
+    """References that a snippet may be paired with, by generation and name: of other instruments, if there are any."""
+    voice = plan.performances[snippet.performance].voice
+    found = [
+        (rendition.generation, rendition.instrument.name, index)
+        for index, rendition in enumerate(plan.renditions)
+        if rendition.is_reference
+        and rendition.generation <= snippet.generation
+        and plan.performances[rendition.performance].voice == voice
+    ]
+    others = [entry for entry in found if entry[1] != snippet.instrument.name]
+    return [index for _, _, index in sorted(others or found)]
 
 
 def _count_between(onset_s: NDArray[np.float64], notes: NDArray[np.int64], begin_s: float, length_s: float) -> int:

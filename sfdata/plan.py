@@ -72,6 +72,11 @@ class RenditionPlan:
         Factor already applied to that sound.
     sound : dict
         What was drawn to befall the sound; see :mod:`sfdata.sound`.
+    row : int
+        Its row in the store that is extended; -1 where it is to be made.
+    generation : int
+        Snippets are paired with references of their own generation and those before: 0 in a first build, one more
+        for whatever is appended.
     """
 
     performance: int
@@ -83,6 +88,13 @@ class RenditionPlan:
     audio: str = ""
     gain: float = 1.0
     sound: dict[str, Any] = field(default_factory=dict)
+    row: int = -1
+    generation: int = 0
+
+    @property
+    def use(self) -> str:
+        """What pairs may use it for, as the store's table says it."""
+        return "both" if self.is_reference and self.is_snippet else "reference" if self.is_reference else "snippet"
 
 
 @dataclass(frozen=True)
@@ -117,11 +129,6 @@ class PiecePlan:
         """Fingerprint of the piece's music."""
         return self.stored_music if self.fingerprint is None else self.fingerprint
 
-    @property
-    def frames(self) -> int:
-        """Frames of all renditions together."""
-        return sum(rendition.frames for rendition in self.renditions)
-
 
 @dataclass(frozen=True)
 class Skipped:
@@ -129,6 +136,25 @@ class Skipped:
 
     source: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A MIDI file to be planned.
+
+    Attributes
+    ----------
+    path : Path
+        Absolute.
+    settings : SourceSettings
+        Where it is from.
+    told : PieceName, optional
+        What a table of metadata tells, in place of the file's name.
+    """
+
+    path: Path
+    settings: SourceSettings
+    told: PieceName | None = None
 
 
 def perform(
@@ -213,15 +239,6 @@ def plan_piece(path: Path, source: SourceSettings, recipe: Recipe, told: PieceNa
     }
     keys = work_keys(name, piece.sha256, performances[0].notes)
     return PiecePlan(facts, frozenset(keys), tuple(performances), (), fingerprint(piece.notes))
-
-
-def try_plan_piece(item: tuple[Path, SourceSettings, PieceName | None], recipe: Recipe) -> PiecePlan | Skipped:
-    """Like :func:`plan_piece`, but a file that cannot be used gives a :class:`Skipped`, whatever is wrong with it."""
-    try:
-        path, source, told = item
-        return plan_piece(path, source, recipe, told)
-    except Exception as error:
-        return skip(item[0].name, error)
 
 
 def none_usable(what: str, count: int, skipped: Sequence[Skipped]) -> ValueError:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ FORMAT = "sfdata-pairs"
 FORMAT_VERSION = 1
 SPLITS = ("train", "validation", "test")
 
-Table = dict[str, NDArray[Any]]
+Table = Mapping[str, NDArray[Any]]
 
 TABLES: dict[str, dict[str, tuple[str, str]]] = {
     "pieces": {
@@ -59,6 +60,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "frame_count": ("int64", "rows of frames"),
         "performance": ("int32", "row of performances"),
         "instrument": ("int32", "row of instruments"),
+        "use": ("str", "what pairs may use it for: reference, snippet, or both"),
         "duration_s": ("float64", "of the sound"),
         "gain": ("float32", "linear factor applied to the sound"),
         "room": ("str", "room applied to the sound, empty for none"),

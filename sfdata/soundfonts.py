@@ -2,8 +2,9 @@
 
 import hashlib
 import importlib.util
+import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,32 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, computed once as long as its size and time of change stay."""
     stat = path.stat()
     return _sha256(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+def on_this_machine(instrument: Instrument) -> Instrument:
+    """The same instrument with the path that its soundfont has here; on another machine it may lie elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If the file is not here, or is another one by now.
+    """
+    path = Path(instrument.path)
+    try:
+        found = file_sha256(path) if path.is_file() else ""
+    except OSError as error:
+        found = error.strerror or "cannot be read"
+    if found == instrument.sha256:
+        return instrument
+    for soundfont in registry().values():
+        elsewhere = _search(soundfont)[0] if soundfont.sha256 == instrument.sha256 else None
+        if elsewhere is not None:
+            return replace(instrument, path=str(elsewhere))
+    there = f"another file is there, sha256 {found[:12]}…" if found else "no such file"
+    raise ValueError(
+        f"{platform.node() or 'this machine'} lacks the soundfont of {instrument.name}: {path} is expected with sha256 "
+        f"{instrument.sha256[:12]}…, {there}; put it there, or register it with 'sfdata soundfonts add'"
+    )
 
 
 def _candidates(soundfont: Soundfont) -> list[Path]:

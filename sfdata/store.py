@@ -6,7 +6,7 @@ there may be empty frames, so that no two writers ever touch one shard). The tab
 one-dimensional arrays, declared in :data:`sfdata.schema.TABLES`; references between tables are row numbers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,9 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
+from sfdata.columns import ColumnChecksum, TableWriter
 from sfdata.notes import NOTE_DTYPE, NoteArray
+from sfdata.place import Place
 from sfdata.schema import FORMAT, FORMAT_VERSION, SPLITS, TABLES, Table, array_sha256
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.windows import WindowSettings
@@ -47,7 +49,7 @@ class StoreSettings:
             )
 
 
-def create_frames(path: Path, frames: int, bins: int, settings: StoreSettings) -> None:
+def create_frames(path: str | Path | Place, frames: int, bins: int, settings: StoreSettings) -> None:
     """Write the empty store: the group and the template of ``frames``, a whole number of shards long.
 
     Raises
@@ -57,8 +59,7 @@ def create_frames(path: Path, frames: int, bins: int, settings: StoreSettings) -
     """
     if frames % settings.shard_frames:
         raise ValueError(f"{frames} frames are no whole number of shards of {settings.shard_frames}")
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-    group.create_array(
+    Place(path).group("w").create_array(
         "frames",
         shape=(frames, bins),
         chunks=(settings.chunk_frames, bins),
@@ -69,7 +70,7 @@ def create_frames(path: Path, frames: int, bins: int, settings: StoreSettings) -
     )
 
 
-def write_tables(path: Path, tables: dict[str, Table], attrs: dict[str, Any]) -> None:
+def write_tables(path: str | Path | Place, tables: dict[str, Table], attrs: dict[str, Any]) -> None:
     """Write all tables and the attributes, checksums of the tables included, into a store with frames.
 
     Raises
@@ -77,30 +78,41 @@ def write_tables(path: Path, tables: dict[str, Table], attrs: dict[str, Any]) ->
     ValueError
         If tables or columns don't agree with :data:`sfdata.schema.TABLES`.
     """
-    group = zarr.open_group(path, mode="r+")
+    group = Place(path).group("r+")
     if set(tables) != set(TABLES):
         raise ValueError(f"tables {sorted(tables)}; expected {sorted(TABLES)}")
-    checksums = {}
-    for name, columns in TABLES.items():
-        if set(tables[name]) != set(columns):
-            raise ValueError(f"table {name} has columns {sorted(tables[name])}; expected {sorted(columns)}")
-        if len({len(values) for values in tables[name].values()}) != 1:
-            raise ValueError(f"table {name}: columns differ in length")
-        table = group.require_group(name)
-        for column, (dtype, description) in columns.items():
-            values = np.asarray(tables[name][column], dtype=object if dtype == "str" else dtype)
-            array = table.create_array(
-                column,
-                shape=values.shape,
-                dtype=str if dtype == "str" else dtype,
-                chunks=(min(max(1, len(values)), 1 << 18),),
-                attributes={"description": description},
-                overwrite=True,
-            )
-            if len(values):
-                array[:] = values
-            checksums[f"{name}/{column}"] = array_sha256(values)
+    checksums: dict[str, str] = {}
+    for name in TABLES:
+        writer = TableWriter(group, name, len(next(iter(tables[name].values()))))
+        writer.append(tables[name])
+        checksums |= writer.finish()
+    finish_store(group, attrs, checksums)
+
+
+def finish_store(group: zarr.Group, attrs: dict[str, Any], checksums: dict[str, str]) -> None:
+    """Write the attributes, by which a group becomes a store: the last thing a build does to it."""
     group.attrs.put({"format": FORMAT, "format_version": FORMAT_VERSION, **attrs, "checksums": checksums})
+
+
+class Columns(Mapping[str, NDArray[Any]]):
+    """One table of a store: column name to array, each read, and checked, when it is first asked for."""
+
+    def __init__(self, store: "Store", table: str) -> None:
+        self._store, self._table = store, table
+        self._held: dict[str, NDArray[Any]] = {}
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        if column not in TABLES[self._table]:
+            raise KeyError(column)
+        if column not in self._held:
+            self._held[column] = self._store.column(self._table, column)
+        return self._held[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TABLES[self._table])
+
+    def __len__(self) -> int:
+        return len(TABLES[self._table])
 
 
 class Store:
@@ -108,7 +120,10 @@ class Store:
 
     Attributes
     ----------
-    path : Path
+    place : Place
+        Where it lies.
+    path : Path or str
+        Its path, or its URL.
     attrs : dict
         The store's attributes.
     spectrogram : SpectrogramSettings
@@ -117,8 +132,8 @@ class Store:
         Shape (frames, bins); read in blocks, never row by row.
     """
 
-    def __init__(self, path: Path, group: zarr.Group) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, group: zarr.Group) -> None:
+        self.path, self.place = path, Place(path)
         self.attrs: dict[str, Any] = dict(group.attrs)
         self.spectrogram = SpectrogramSettings(**self.attrs["spectrogram"])
         self.windows = WindowSettings(**self.attrs["windows"])
@@ -128,9 +143,31 @@ class Store:
         self.frames = frames
 
     def __repr__(self) -> str:
-        return f"<Store {self.path}: {len(self.pairs['note'])} pairs, {len(self.renditions['gain'])} renditions>"
+        return f"<Store {self.path}: {self.rows('pairs')} pairs, {self.rows('renditions')} renditions>"
 
-    def table(self, name: str) -> Table:
+    def rows(self, table: str) -> int:
+        """Rows of a table."""
+        array = self.group[f"{table}/{next(iter(TABLES[table]))}"]
+        assert isinstance(array, zarr.Array)
+        return int(array.shape[0])
+
+    def column(self, table: str, column: str) -> NDArray[Any]:
+        """Read one column of a table.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be read, or differs from its checksum.
+        """
+        values = self._read(self.group[f"{table}/{column}"], slice(None), f"column {table}/{column}")
+        self._compare(table, column, array_sha256(values))
+        return values
+
+    def _compare(self, table: str, column: str, sha256: str) -> None:
+        if sha256 != self.attrs.get("checksums", {}).get(f"{table}/{column}"):
+            raise self._damaged(f"column {table}/{column} differs from its recorded sha256")
+
+    def table(self, name: str) -> dict[str, NDArray[Any]]:
         """Read one table of :data:`sfdata.schema.TABLES` into memory: column name to array.
 
         Raises
@@ -138,13 +175,29 @@ class Store:
         ValueError
             If a column cannot be read, or differs from its checksum.
         """
-        columns: Table = {}
-        for column in TABLES[name]:
-            columns[column] = self._read(self.group[f"{name}/{column}"], slice(None), f"column {name}/{column}")
-            recorded = self.attrs.get("checksums", {}).get(f"{name}/{column}")
-            if array_sha256(columns[column]) != recorded:
-                raise self._damaged(f"column {name}/{column} differs from its recorded sha256")
-        return columns
+        return {column: self.column(name, column) for column in TABLES[name]}
+
+    def parts(self, name: str) -> Iterator[dict[str, NDArray[Any]]]:
+        """Read one table part by part, never more at a time than a chunk of its smallest-chunked column.
+
+        Raises
+        ------
+        ValueError
+            If a column cannot be read, or, at the end, differs from its checksum.
+        """
+        sums = {column: ColumnChecksum(dtype == "str") for column, (dtype, _) in TABLES[name].items()}
+        arrays = {column: self.group[f"{name}/{column}"] for column in TABLES[name]}
+        step = min(array.chunks[0] for array in arrays.values() if isinstance(array, zarr.Array))
+        for first in range(0, self.rows(name), step):
+            part = {
+                column: self._read(array, slice(first, first + step), f"column {name}/{column}")
+                for column, array in arrays.items()
+            }
+            for column, values in part.items():
+                sums[column].update(values)
+            yield part
+        for column, total in sums.items():
+            self._compare(name, column, total.hexdigest())
 
     def _read(self, array: Any, part: slice, what: str) -> NDArray[Any]:
         try:
@@ -158,32 +211,32 @@ class Store:
     @cached_property
     def pieces(self) -> Table:
         """Table of pieces."""
-        return self.table("pieces")
+        return Columns(self, "pieces")
 
     @cached_property
     def instruments(self) -> Table:
         """Table of instruments."""
-        return self.table("instruments")
+        return Columns(self, "instruments")
 
     @cached_property
     def performances(self) -> Table:
         """Table of performances."""
-        return self.table("performances")
+        return Columns(self, "performances")
 
     @cached_property
     def notes(self) -> Table:
         """Table of notes."""
-        return self.table("notes")
+        return Columns(self, "notes")
 
     @cached_property
     def renditions(self) -> Table:
         """Table of renditions."""
-        return self.table("renditions")
+        return Columns(self, "renditions")
 
     @cached_property
     def pairs(self) -> Table:
         """Table of pairs."""
-        return self.table("pairs")
+        return Columns(self, "pairs")
 
     @property
     def reference_frames(self) -> int:
@@ -246,8 +299,13 @@ class Store:
         return notes
 
 
-def open_store(path: str | Path) -> Store:
+def open_store(path: str | Path | Place) -> Store:
     """Open a store for reading, checking its format, version and outline.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder, or the URL of one that fsspec reaches, such as ``s3://bucket/store.zarr``.
 
     Raises
     ------
@@ -263,11 +321,12 @@ def open_store(path: str | Path) -> Store:
     ...
     FileNotFoundError: no store at nowhere.zarr; make one with 'sfdata build RECIPE.toml -o nowhere.zarr'
     """
-    path = Path(path)
-    if not path.exists():
+    place = Place(path)
+    path = Path(str(path)) if place.is_local else place.url
+    if not place.exists():
         raise FileNotFoundError(f"no store at {path}; make one with 'sfdata build RECIPE.toml -o {path}'")
     try:
-        group = zarr.open_group(path, mode="r")
+        group = place.group("r")
     except Exception as error:
         raise ValueError(
             f"{path} is no Zarr group ({type(error).__name__}); expected a store made by sfdata"

@@ -80,14 +80,14 @@ def validate(path: str | Path, composers: bool = False, instruments: bool = Fals
 def _checksums(store: Store) -> Iterator[Problem]:
     for name in TABLES:
         try:
-            getattr(store, name)  # is checked on reading
+            store.table(name)  # is checked on reading
         except ValueError as error:
             yield Problem("checksum", str(error))
 
 
 def _links(store: Store) -> Iterator[Problem]:
     """Row numbers that point outside their table, and regions that overlap or leave their array."""
-    rows = {name: len(next(iter(getattr(store, name).values()))) for name in TABLES}
+    rows = {name: store.rows(name) for name in TABLES}
     for table, column, target in (
         ("performances", "piece", "pieces"),
         ("renditions", "performance", "performances"),

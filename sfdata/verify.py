@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfdata.append import generation_of
 from sfdata.augment import sounding_notes
 from sfdata.build import software_versions
 from sfdata.midi import find_midi, read_piece
@@ -285,27 +286,26 @@ class _Rebuilder:
             ),
             renditions=tuple(
                 RenditionPlan(
-                    performance=int(store.renditions["performance"][row] - performances[0]),
+                    performance=int(np.searchsorted(performances, store.renditions["performance"][row])),
                     instrument=Instrument(
                         str(store.instruments["name"][store.renditions["instrument"][row]]), "", "", 0, 0, ""
                     ),
                     samples=0,
                     frames=int(store.renditions["frame_count"][row]),
-                    is_reference=bool(np.isin(row, store.pairs["reference_rendition"])),
-                    is_snippet=bool(np.isin(row, store.pairs["snippet_rendition"])),
+                    is_reference=store.renditions["use"][row] != "snippet",
+                    is_snippet=store.renditions["use"][row] != "reference",
+                    generation=generation_of(int(row), store),
                 )
                 for row in renditions
             ),
         )
-        rng = np.random.default_rng([int(store.attrs["seed"]), int(plan.facts["sha256"][:16], 16), 2])
-        made = piece_pairs(plan, store.windows, store.spectrogram.frame_rate_hz, rng)
-        for name, base in (
-            ("reference_rendition", renditions[0]),
-            ("snippet_rendition", renditions[0]),
-            ("note", store.performances["first_note"][performances[0]]),
-        ):
-            made[name] = made[name] + base
-        return made
+        made = dict(piece_pairs(plan, store.windows, store.spectrogram.frame_rate_hz, int(store.attrs["seed"])))
+        played = store.renditions["performance"][renditions[made["snippet_rendition"]]]
+        made["note"] = store.performances["first_note"][played] + made["note"]
+        for side in ("reference_rendition", "snippet_rendition"):
+            made[side] = renditions[made[side]]
+        order = np.argsort(made["snippet_rendition"], kind="stable")
+        return {name: values[order] for name, values in made.items()}
 
 
 def _how_far(made: NDArray[np.floating], stored: NDArray[np.floating]) -> str:

@@ -1,57 +1,26 @@
-"""Work in progress: the folder ``STORE.wip`` in which a store is built before it gets its name.
+"""Work in progress: the folder ``STORE.wip`` in which a build keeps what it needs to go on after any end.
 
-It holds ``fingerprint`` (of everything the store's bytes depend on), ``store`` (the store so far) and ``done`` (one
-file for each piece that is finished). Only one build may work on a target: a lock that ends with its process, however
-it ends, lies beside it.
+It holds ``content.json`` (everything the store's bytes depend on), ``store`` (the store so far) and ``done`` (of each
+piece that is finished its facts and its rows of the tables). A store elsewhere (``s3://`` and the like, where nothing
+can be renamed) is written in its own place, and is no store before its attributes are written last.
 """
 
-import contextlib
-import hashlib
+import io
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sfdata.files import write_atomically
+import numpy as np
+from numpy.typing import NDArray
 
-_OWN = {"fingerprint", "store", "done", "old"}
+from sfdata.place import Place
 
-
-@contextmanager
-def only_builder(output: Path) -> Iterator[None]:
-    """Keep other builds off a target while this one works.
-
-    Raises
-    ------
-    ValueError
-        If another build works on it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows
-        yield
-        return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    path = output.with_name(f".{output.name}.lock")
-    while True:
-        handle = os.open(path, os.O_CREAT | os.O_RDWR)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            raise ValueError(f"another build is writing {output}; wait for it, or choose another name") from None
-        with contextlib.suppress(FileNotFoundError):
-            if os.stat(path).st_ino == os.fstat(handle).st_ino:
-                break
-        os.close(handle)  # its owner removed it between our opening and locking it
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
+CONTENT = "content.json"
+_OWN = {CONTENT, "store", "done", "old", "builder.json"}
+_UNFINISHED = ".partial"  # how Zarr's files end that were being written
+_SUFFIX = ".wip"
+_TOLD = 3
 
 
 class WorkInProgress:
@@ -59,12 +28,15 @@ class WorkInProgress:
 
     Parameters
     ----------
-    output : Path
-        The target.
+    target : Place
     content : dict
         JSON-able: everything that the store's bytes depend on.
     create : callable
-        Called with the path of a new, empty store to be.
+        Called with the place of a new, empty store to be.
+
+    Attributes
+    ----------
+    folder, store : Place
 
     Raises
     ------
@@ -72,44 +44,87 @@ class WorkInProgress:
         If the folder holds a build of other content, or something that is no build.
     """
 
-    def __init__(self, output: Path, content: dict[str, Any], create: Callable[[Path], None]) -> None:
-        self.output = output.absolute()  # workers may have another working directory
-        self.folder = self.output.with_name(output.name + ".wip")
-        self.store = self.folder / "store"
-        fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        marker = self.folder / "fingerprint"
-        if marker.is_file() and self.store.is_dir():
-            if marker.read_text() != fingerprint:
+    def __init__(self, target: Place, content: dict[str, Any], create: Callable[[Place], None]) -> None:
+        self.target, self.folder = target, target.beside(_SUFFIX)
+        self.store = store_under_way(self.folder)
+        content = json.loads(json.dumps(content))  # as it will be read again
+        there = self.folder.read(CONTENT)
+        if there is not None and self.store.exists():
+            differing = _differences(json.loads(there), content)
+            if differing:
+                more = f", and {len(differing) - _TOLD} more" if len(differing) > _TOLD else ""
                 raise ValueError(
                     f"{self.folder} holds an interrupted build of other sources, sounds, settings or software "
-                    "versions; finish that one with what began it, or delete the folder"
+                    f"versions ({'; '.join(differing[:_TOLD])}{more}); finish that one with what began it, or delete "
+                    f"{self.folder}"
                 )
             return
-        if self.folder.exists():
-            names = {entry.name for entry in self.folder.iterdir()}
-            foreign = sorted(name for name in names - _OWN if not name.startswith(".fingerprint."))
-            if foreign:
-                raise ValueError(
-                    f"{self.folder} is in the way and holds {foreign[0]!r}, which is no build; move it away"
-                )
-            shutil.rmtree(self.folder)  # interrupted before anything was noted, or after the store got its name
-        (self.folder / "done").mkdir(parents=True)
+        foreign = sorted(name for name in self.folder.names() - _OWN if not name.startswith(f".{CONTENT}."))
+        if foreign:
+            raise ValueError(f"{self.folder} is in the way and holds {foreign[0]!r}, which is no build; move it away")
+        # Interrupted before anything was noted, or after the store got its name.
+        for name in ("store", "done", "old") if target.is_local else ("done",):
+            (self.folder / name).remove()
+        (self.folder / "done").make()
         create(self.store)
-        write_atomically(marker, fingerprint.encode())
+        self.folder.write(CONTENT, json.dumps(content, sort_keys=True).encode())
 
-    def done(self, index: int) -> Any:
-        """What was noted of a piece; None where it is not finished."""
-        marker = self.folder / "done" / f"{index}.json"
-        return json.loads(marker.read_text()) if marker.is_file() else None
+    def done(self) -> dict[int, dict[str, Any]]:
+        """What was noted of the pieces that are finished, by their numbers."""
+        place = self.folder / "done"
+        found = {}
+        for name in place.names():
+            number, _, kind = name.partition(".")
+            if kind == "json" and number.isdecimal():
+                found[int(number)] = json.loads(place.read(name) or b"{}")
+        return found
+
+    def rows(self, index: int) -> dict[str, NDArray[Any]]:
+        """A finished piece's rows of the tables, as given to :func:`note_done`."""
+        content = (self.folder / "done").read(f"{index}.npz")
+        if content is None:
+            raise ValueError(f"{self.folder}: the rows of piece {index} are gone; delete the folder and build again")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
 
     def finish(self) -> None:
         """Give the store its name, in place of one that is there, and remove the folder."""
-        if self.output.exists():
-            os.replace(self.output, self.folder / "old")
-        os.replace(self.store, self.output)
-        shutil.rmtree(self.folder)
+        if self.target.is_local:
+            for path in self.store.path.rglob(f"*{_UNFINISHED}"):  # of writers that were killed
+                path.unlink()
+            if self.target.exists():
+                os.replace(self.target.path, (self.folder / "old").path)
+            os.replace(self.store.path, self.target.path)
+        self.folder.remove()
 
 
-def note_done(folder: Path, index: int, made: Any) -> None:
-    """Note that a piece is finished; `folder` is :attr:`WorkInProgress.folder`."""
-    write_atomically(folder / "done" / f"{index}.json", json.dumps(made).encode())
+def store_under_way(folder: Place) -> Place:
+    """Where the store is that is built with the help of a folder of work in progress."""
+    return folder / "store" if folder.is_local else Place(folder.url.removesuffix(_SUFFIX))
+
+
+def note_done(folder: Place, index: int, facts: dict[str, Any], rows: Mapping[str, NDArray[Any]]) -> None:
+    """Note that a piece is finished: its rows, then, which makes it count, its facts."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **rows)  # type: ignore[arg-type]
+    done = folder / "done"
+    done.write(f"{index}.npz", buffer.getvalue())
+    done.write(f"{index}.json", json.dumps(facts).encode())
+
+
+def _differences(there: Any, here: Any) -> list[str]:
+    """Where two contents differ, in words."""
+    return list(_walk(there, here, ""))
+
+
+def _walk(there: Any, here: Any, name: str) -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted(set(there) | set(here)):
+            yield from _walk(there.get(key), here.get(key), f"{name}.{key}" if name else str(key))
+    elif there != here:
+        yield f"{name}: {_short(there)} there, {_short(here)} now"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value) if value is not None else "nothing"
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from sfdata.place import Place
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -76,6 +78,17 @@ class Workers:
             self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+
+    def check_target(self, target: Place) -> None:
+        """Refuse a target that other processes do not see, where there are any.
+
+        Raises
+        ------
+        ValueError
+            If there are.
+        """
+        if not target.shared and (self.scheduler or self.count > 1):
+            raise ValueError(f"{target} is seen by one process only; take --workers 1, or another place")
 
     def run(
         self, function: Callable[..., Result], items: Sequence[Item], *common: object

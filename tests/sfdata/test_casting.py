@@ -11,6 +11,7 @@ from sfdata import open_store
 from sfdata.build import build
 from sfdata.casting import cast_piece, resolve_pools
 from sfdata.effects import GainSettings, NoiseSettings, RoomSettings, TuningSettings
+from sfdata.outline import outline_of
 from sfdata.plan import plan_piece
 from sfdata.recipe import InstrumentSettings, SourceSettings
 from sfdata.schema import array_sha256
@@ -92,7 +93,8 @@ def test_snippets_in_two_splits_are_a_problem_when_asked(built_store):
 
 def test_drawing_depends_on_the_piece_alone(small_recipe, short_midi):
     recipe = replace(small_recipe, instruments=POOLS, sound=LIVELY)
-    plan, pools = plan_piece(short_midi[0], SourceSettings("x"), recipe), resolve_pools(POOLS)
+    plan = outline_of(plan_piece(short_midi[0], SourceSettings("x"), recipe), recipe)
+    pools = resolve_pools(POOLS)
     once, again = (cast_piece(plan, "train", recipe, pools).renditions for _ in range(2))
     assert once == again
     other = cast_piece(plan, "train", replace(recipe, seed=5), pools).renditions
@@ -104,7 +106,7 @@ def test_drawing_depends_on_the_piece_alone(small_recipe, short_midi):
 def test_all_of_a_pool_and_one_rendition_for_both_sides(small_recipe, short_midi):
     both = InstrumentSettings(references=("timgm6mb:0",), snippets=("timgm6mb:0", "timgm6mb:1"))
     recipe = replace(small_recipe, augment=replace(small_recipe.augment, copies=0), instruments=both)
-    plan = plan_piece(short_midi[0], SourceSettings("x"), recipe)
+    plan = outline_of(plan_piece(short_midi[0], SourceSettings("x"), recipe), recipe)
     made = cast_piece(plan, "train", recipe, resolve_pools(both)).renditions
     assert [(r.instrument.name, r.is_reference, r.is_snippet) for r in made] == [
         ("timgm6mb:0", True, True),
@@ -144,7 +146,8 @@ def test_a_font_kept_to_test_does_not_play_in_training(monkeypatch):
 
 def test_renditions_of_one_piece_by_chance_cover_the_pool(small_recipe, short_midi):
     recipe = replace(small_recipe, instruments=replace(POOLS, draw_snippets=1))
-    plan, pools = plan_piece(short_midi[0], SourceSettings("x"), recipe), resolve_pools(recipe.instruments)
+    plan = outline_of(plan_piece(short_midi[0], SourceSettings("x"), recipe), recipe)
+    pools = resolve_pools(recipe.instruments)
     heard = [
         rendition.instrument.program
         for seed in range(80)

@@ -59,7 +59,7 @@ def write_synthetic_store(path: Path, splits: tuple[str, ...], notes: int = 40, 
             frames = draw_rendition(onset_s, pitch, frame_count, instrument, rng)
             add("renditions", first_frame=first_frame, frame_count=frame_count, performance=piece)
             add("renditions", instrument=instrument, duration_s=frame_count / FRAME_RATE_HZ, gain=1.0, room="")
-            add("renditions", sound="{}")
+            add("renditions", sound="{}", use=("reference", "snippet")[instrument])
             add("renditions", sha256=array_sha256(frames))
             blocks.append(np.pad(frames, ((0, -frame_count % layout.shard_frames), (0, 0))))
             first_frame += len(blocks[-1])
