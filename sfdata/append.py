@@ -1,8 +1,8 @@
 """Appending: a store whose recipe gained pieces, instruments or variants grows by what is new.
 
-What the store holds stays as it is: its frames are linked, not copied, into the new store beside it, its rows come first
-in every table, its pieces keep their splits. A recipe that no longer makes something that the store holds of one of its
-pieces is refused: that is another store.
+What the store holds stays as it is: its frames are linked, not copied, into the new store beside it, its rows come
+first in every table, its pieces keep their splits. A recipe that no longer makes something that the store holds of one
+of its pieces is refused: that is another store.
 """
 
 import errno

@@ -23,6 +23,7 @@ import numpy as np
 from sfdata.append import Held, torn
 from sfdata.casting import cast_piece, resolve_pools
 from sfdata.fluidsynth import library_version
+from sfdata.layout import create_frames, finish_store, settings_attrs
 from sfdata.locks import only_builder
 from sfdata.outline import PieceOutline, try_outline
 from sfdata.place import Place
@@ -31,11 +32,11 @@ from sfdata.progress import Progress
 from sfdata.recipe import Recipe
 from sfdata.render import preset_name
 from sfdata.similarity import same_music_keys
-from sfdata.sources import find_sources
 from sfdata.soundfonts import file_sha256
+from sfdata.sources import find_sources
 from sfdata.spectrogram import spectrogram
 from sfdata.splits import assign_splits, group_works, split_groups
-from sfdata.store import create_frames, finish_store, open_store, settings_attrs
+from sfdata.store import open_store
 from sfdata.tables import Finished, first_frames, held_instruments, instruments_of, licences_of, write_all_tables
 from sfdata.wip import CONTENT, WorkInProgress
 from sfdata.workers import Workers

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sfdata.augment import AugmentSettings
+from sfdata.layout import StoreSettings
 from sfdata.metadata import Selection
 from sfdata.midi import MidiSettings
 from sfdata.render import RenderSettings
@@ -18,7 +19,6 @@ from sfdata.sound import SoundSettings
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.splits import SplitSettings
-from sfdata.store import StoreSettings
 from sfdata.voices import VoiceSettings
 from sfdata.windows import WindowSettings
 

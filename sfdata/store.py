@@ -7,7 +7,6 @@ one-dimensional arrays, declared in :data:`sfdata.schema.TABLES`; references bet
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,83 +14,13 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
 
-from sfdata.columns import ColumnChecksum, TableWriter
+from sfdata.columns import ColumnChecksum
 from sfdata.notes import NOTE_DTYPE, NoteArray
 from sfdata.place import Place
 from sfdata.schema import FORMAT, FORMAT_VERSION, SPLITS, TABLES, Table, array_sha256
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.windows import WindowSettings
-
-
-@dataclass(frozen=True)
-class StoreSettings:
-    """How frames lie on disk.
-
-    Attributes
-    ----------
-    chunk_frames, shard_frames : int
-        Rows of ``frames`` in one chunk (what is read) and in one shard (one file, one writer).
-    dtype : {"float16", "float32"}
-    """
-
-    chunk_frames: int = 512
-    shard_frames: int = 8192
-    dtype: str = "float16"
-
-    def __post_init__(self) -> None:
-        if self.dtype not in ("float16", "float32"):
-            raise ValueError(f"store: dtype {self.dtype!r}; expected float16 or float32")
-        if self.chunk_frames < 1 or self.shard_frames < 1 or self.shard_frames % self.chunk_frames:
-            raise ValueError(
-                f"store: shard_frames {self.shard_frames} is no multiple of chunk_frames {self.chunk_frames}"
-            )
-
-
-def create_frames(path: str | Path | Place, frames: int, bins: int, settings: StoreSettings) -> None:
-    """Write the empty store: the group and the template of ``frames``, a whole number of shards long.
-
-    Raises
-    ------
-    ValueError
-        If `frames` is not a multiple of the shard.
-    """
-    if frames % settings.shard_frames:
-        raise ValueError(f"{frames} frames are no whole number of shards of {settings.shard_frames}")
-    Place(path).group("w").create_array(
-        "frames",
-        shape=(frames, bins),
-        chunks=(settings.chunk_frames, bins),
-        shards=(settings.shard_frames, bins),
-        dtype=settings.dtype,
-        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
-        fill_value=0,
-    )
-
-
-def write_tables(path: str | Path | Place, tables: dict[str, Table], attrs: dict[str, Any]) -> None:
-    """Write all tables and the attributes, checksums of the tables included, into a store with frames.
-
-    Raises
-    ------
-    ValueError
-        If tables or columns don't agree with :data:`sfdata.schema.TABLES`.
-    """
-    group = Place(path).group("r+")
-    if set(tables) != set(TABLES):
-        raise ValueError(f"tables {sorted(tables)}; expected {sorted(TABLES)}")
-    checksums: dict[str, str] = {}
-    for name in TABLES:
-        writer = TableWriter(group, name, len(next(iter(tables[name].values()))))
-        writer.append(tables[name])
-        checksums |= writer.finish()
-    finish_store(group, attrs, checksums)
-
-
-def finish_store(group: zarr.Group, attrs: dict[str, Any], checksums: dict[str, str]) -> None:
-    """Write the attributes, by which a group becomes a store: the last thing a build does to it."""
-    group.attrs.put({"format": FORMAT, "format_version": FORMAT_VERSION, **attrs, "checksums": checksums})
 
 
 class Columns(Mapping[str, NDArray[Any]]):
@@ -368,8 +297,3 @@ def _outline_problems(group: zarr.Group) -> Iterator[str]:
                 yield f"column '{name}/{column}' has dtype {array.dtype}; expected {dtype}"
         if len(lengths) > 1:
             yield f"columns of table '{name}' differ in length: {sorted(lengths)}"
-
-
-def settings_attrs(spectrogram: SpectrogramSettings, windows: WindowSettings, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Attributes that every store carries about how it was made."""
-    return {"spectrogram": asdict(spectrogram), "windows": asdict(windows), "recipe": recipe}

@@ -8,11 +8,11 @@ import pytest
 
 from sfdata.augment import AugmentSettings
 from sfdata.build import build
+from sfdata.layout import StoreSettings
 from sfdata.operations import Articulation, NoteLength, RestInsert, RestRemove, Tempo, Transpose
 from sfdata.recipe import InstrumentSettings, Recipe, read_recipe
 from sfdata.shipped_files import shipped_file
 from sfdata.splits import SplitSettings
-from sfdata.store import StoreSettings
 
 SHORT_PIECES = ("Bach_Prelude_and_Fugue_in_A-flat*", "Bach_Prelude_and_Fugue_in_F-sharp*", "Scarlatti*K9_*")
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -225,12 +225,16 @@ def build_pairs_command(
 @main.command()
 @click.argument("recipe_path", metavar="RECIPE.toml", type=click.Path(path_type=Path))
 @click.argument("midi", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, help="The store to write: a folder, or a URL such as s3://bucket/s.zarr.")
+@click.option(
+    "-o", "--output", required=True, help="The store to write: a folder, or a URL such as s3://bucket/s.zarr."
+)
 @SEED
 @WORKERS
 @click.option("--scheduler", help="Address of a running Dask scheduler to use, such as tcp://127.0.0.1:8786.")
 @OVERWRITE
-@click.option("--append", is_flag=True, help="Extend an existing store by what the recipe or the MIDI has that it lacks.")
+@click.option(
+    "--append", is_flag=True, help="Extend an existing store by what the recipe or the MIDI has that it lacks."
+)
 @JSON
 @STRICT
 def build(

@@ -13,8 +13,10 @@ import zarr
 from sfdata import open_store
 from sfdata.augment import AugmentSettings, sounding_notes
 from sfdata.build import build
+from sfdata.locks import only_builder
 from sfdata.midi import read_piece, write_midi
 from sfdata.notes import make_notes
+from sfdata.place import Place
 from sfdata.recipe import InstrumentSettings, Recipe, recipe_from_dict
 from sfdata.render import render
 from sfdata.schema import TABLES
@@ -22,8 +24,6 @@ from sfdata.soundfonts import resolve_instrument
 from sfdata.spectrogram import spectrogram
 from sfdata.validate import validate
 from sfdata.voices import extract_voices
-from sfdata.locks import only_builder
-from sfdata.place import Place
 
 
 def content(path: Path) -> dict[str, bytes]:

@@ -7,8 +7,8 @@ import zarr
 
 from sfdata import open_store
 from sfdata.info import info
+from sfdata.layout import StoreSettings, create_frames, write_tables
 from sfdata.plot import plot_pair
-from sfdata.store import StoreSettings, create_frames, write_tables
 from sfdata.validate import validate
 
 

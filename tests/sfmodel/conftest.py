@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import zarr
 
+from sfdata.layout import StoreSettings, create_frames, write_tables
 from sfdata.schema import SPLITS, TABLES, array_sha256
 from sfdata.spectrogram import SpectrogramSettings
-from sfdata.store import StoreSettings, create_frames, write_tables
 from sfdata.windows import WindowSettings, draw_reference_starts
 
 FRAME_RATE_HZ = 20.0
