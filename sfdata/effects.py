@@ -1,18 +1,20 @@
 """What can be done to a rendition's sound: six operations, each small and by itself.
 
 Each is a frozen dataclass of what a recipe's table says, its first field being the main one. ``draw`` draws from a
-generator and returns a JSON-able dict; ``apply`` makes new sound of sound and that dict alone, as many samples as
-before. None moves anything in time: what sounded first at a sample still does.
+generator and returns a JSON-able dict. Those that filter give the ``response`` that this dict describes; the others
+``apply`` it: a stream of blocks of sound (:mod:`sfdata.blocks`) becomes another, as many samples as before, of bytes
+that do not depend on the blocks. None moves anything in time: what sounded first at a sample still does.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from sfdata.filters import Samples, convolve, equaliser_response
-from sfdata.noise import NOISE_DB_PER_OCTAVE, coloured_noise, rms, sounding_rms
+from sfdata.blocks import KeptSound, Samples
+from sfdata.filters import equaliser_response
+from sfdata.noise import NOISE_DB_PER_OCTAVE, add_noise, noise_blocks
 from sfdata.rooms import RoomFile, measured_response, synthetic_response
 
 Record = dict[str, Any]
@@ -59,9 +61,22 @@ class Operation(Protocol):
         """Draw parameters."""
         ...
 
+
+class Filter(Operation, Protocol):
+    """An operation that convolves sound with a response."""
+
     @staticmethod
-    def apply(samples: Samples, sample_rate_hz: int, drawn: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
-        """Apply them; as many samples as before, those given left as they are."""
+    def response(drawn: Mapping[str, Any], sample_rate_hz: int, rooms: Rooms = ()) -> Samples:
+        """Make the response, shape (taps,), its sample 0 being the direct path."""
+        ...
+
+
+class Effect(Operation, Protocol):
+    """An operation of any other kind."""
+
+    @staticmethod
+    def apply(blocks: Iterable[Samples], sample_rate_hz: int, drawn: Mapping[str, Any]) -> Iterable[Samples]:
+        """Apply what was drawn; blocks given are left as they are. What `drawn` lacks is found out at once."""
         ...
 
 
@@ -86,9 +101,9 @@ class TuningSettings:
         return {"cents": round(rng.uniform(*self.cents))}
 
     @staticmethod
-    def apply(samples: Samples, sample_rate_hz: int, drawn: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
+    def apply(blocks: Iterable[Samples], sample_rate_hz: int, drawn: Mapping[str, Any]) -> Iterable[Samples]:
         """Do nothing: it happens in synthesis, see :func:`tuning_cents`."""
-        return samples
+        return blocks
 
 
 @dataclass(frozen=True)
@@ -153,8 +168,8 @@ class RoomSettings:
         }
 
     @staticmethod
-    def apply(samples: Samples, sample_rate_hz: int, drawn: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
-        """Convolve; sound keeps its level on average, and is cut to its length.
+    def response(drawn: Mapping[str, Any], sample_rate_hz: int, rooms: Rooms = ()) -> Samples:
+        """Give the room's response, in which sound keeps its level on average.
 
         Raises
         ------
@@ -162,7 +177,7 @@ class RoomSettings:
             If the room is a file that is not among `rooms`.
         """
         if "file" not in drawn:
-            return convolve(samples, synthetic_response(drawn, sample_rate_hz))
+            return synthetic_response(drawn, sample_rate_hz)
         given = list(rooms.values()) if isinstance(rooms, Mapping) else rooms
         found = [room for room in given if room.sha256 == drawn["sha256"]]
         if not found:
@@ -170,7 +185,7 @@ class RoomSettings:
                 f"the record names room {drawn['file']}, sha256 {drawn['sha256'][:12]}…, which is not among the "
                 f"{len(given)} given; expected the folder that it was drawn from"
             )
-        return convolve(samples, measured_response(found[0], sample_rate_hz))
+        return measured_response(found[0], sample_rate_hz)
 
 
 @dataclass(frozen=True)
@@ -222,9 +237,9 @@ class EqSettings:
         }
 
     @staticmethod
-    def apply(samples: Samples, sample_rate_hz: int, drawn: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
-        """Filter."""
-        return convolve(samples, equaliser_response(drawn, sample_rate_hz))
+    def response(drawn: Mapping[str, Any], sample_rate_hz: int, rooms: Rooms = ()) -> Samples:
+        """Give the equaliser's response."""
+        return equaliser_response(drawn, sample_rate_hz)
 
 
 @dataclass(frozen=True)
@@ -254,15 +269,10 @@ class NoiseSettings:
         return {"snr_db": snr_db, "colour": colour, "seed": int(rng.integers(2**32))}
 
     @staticmethod
-    def apply(samples: Samples, sample_rate_hz: int, drawn: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
+    def apply(blocks: Iterable[Samples], sample_rate_hz: int, drawn: Mapping[str, Any]) -> Iterable[Samples]:
         """Add noise whose level over the whole sound is exactly that asked for; silence stays silent."""
-        level = sounding_rms(samples, sample_rate_hz)
-        if not level:
-            return samples
-        noise = coloured_noise(len(samples), sample_rate_hz, drawn["colour"], drawn["seed"])
-        noise *= np.float32(level * 10 ** (-drawn["snr_db"] / 20) / rms(noise))
-        noise += samples
-        return noise
+        noise = noise_blocks(sample_rate_hz, drawn["colour"], drawn["seed"])
+        return add_noise(blocks, sample_rate_hz, drawn["snr_db"], noise)
 
 
 @dataclass(frozen=True)
@@ -286,9 +296,10 @@ class GainSettings:
         return {"db": _drawn(rng, self.db)}
 
     @staticmethod
-    def apply(samples: Samples, sample_rate_hz: int, drawn: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
+    def apply(blocks: Iterable[Samples], sample_rate_hz: int, drawn: Mapping[str, Any]) -> Iterable[Samples]:
         """Multiply."""
-        return np.asarray(samples * np.float32(10 ** (drawn["db"] / 20)))
+        factor = np.float32(10 ** (drawn["db"] / 20))
+        return (block * factor for block in blocks)
 
 
 @dataclass(frozen=True)
@@ -318,26 +329,37 @@ class ClippingSettings:
         return {"level_db": level_db, "kind": self.kinds[int(rng.integers(len(self.kinds)))]}
 
     @staticmethod
-    def apply(samples: Samples, sample_rate_hz: int, drawn: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
-        """Clip."""
-        peak = max(float(samples.max(initial=0)), -float(samples.min(initial=0)))
-        level = np.float32(peak * 10 ** (drawn["level_db"] / 20))
-        if not level:
-            return samples
-        if drawn["kind"] == "hard":
-            return np.clip(samples, -level, level)
-        bent = samples / level  # x / sqrt(1 + x²): square roots are the same on every machine, tanh is not
-        np.square(bent, out=bent)
-        bent += 1
-        np.sqrt(bent, out=bent)
-        return np.divide(samples, bent, out=bent)
+    def apply(blocks: Iterable[Samples], sample_rate_hz: int, drawn: Mapping[str, Any]) -> Iterable[Samples]:
+        """Clip, once the whole sound's peak is known."""
+        return _clipped(blocks, drawn["level_db"], drawn["kind"])
 
 
-OPERATIONS: dict[str, type[Operation]] = {
+def _clipped(blocks: Iterable[Samples], level_db: float, kind: str) -> Iterator[Samples]:
+    with KeptSound() as kept:
+        peak = 0.0
+        for block in blocks:
+            peak = max(peak, float(block.max(initial=0)), -float(block.min(initial=0)))
+            kept.append(block)
+        level = np.float32(peak * 10 ** (level_db / 20))
+        for block in kept.drain():
+            if not level:
+                yield block
+            elif kind == "hard":
+                yield np.clip(block, -level, level)
+            else:
+                bent = block / level  # x / sqrt(1 + x²): square roots are the same on every machine, tanh is not
+                np.square(bent, out=bent)
+                bent += 1
+                np.sqrt(bent, out=bent)
+                yield np.divide(block, bent, out=bent)
+
+
+FILTERS: dict[str, type[Filter]] = {"room": RoomSettings, "eq": EqSettings}
+EFFECTS: dict[str, type[Effect]] = {
     "tuning": TuningSettings,
-    "room": RoomSettings,
-    "eq": EqSettings,
     "noise": NoiseSettings,
     "gain": GainSettings,
     "clipping": ClippingSettings,
 }
+_ORDER = ("tuning", "room", "eq", "noise", "gain", "clipping")  # that of the physical chain
+OPERATIONS: dict[str, type[Operation]] = {name: (FILTERS | EFFECTS)[name] for name in _ORDER}

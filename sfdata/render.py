@@ -4,7 +4,9 @@ Events are placed exactly on FluidSynth's grid of 64 samples, so that the notes'
 (:func:`sfdata.notes.snap_to_event_grid`) are the times at which the synth switches them, with nothing left over.
 """
 
+import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +15,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from sfdata.fluidsynth import SynthHost
+from sfdata.blocks import fitted, joined
+from sfdata.fluidsynth import LentSynth, SynthHost
 from sfdata.notes import EVENT_GRID_SAMPLES, NoteArray, event_grid_samples
 from sfdata.soundfonts import Instrument
 
@@ -68,14 +71,14 @@ def preset_name(instrument: Instrument, sample_rate_hz: int, settings: RenderSet
     return host.preset_name(instrument.bank, instrument.program)
 
 
-def render(
+def render_blocks(
     notes: NoteArray,
     instrument: Instrument,
     sample_rate_hz: int,
     settings: RenderSettings | None = None,
     tuning_cents: float = 0.0,
-) -> NDArray[np.float32]:
-    """Render notes with one instrument.
+) -> Iterator[NDArray[np.float32]]:
+    """Render notes with one instrument, block by block: however long they are, memory is one block.
 
     Parameters
     ----------
@@ -89,46 +92,82 @@ def render(
 
     Returns
     -------
-    ndarray of float32, shape (samples,)
-        The mean of both channels; may exceed 1.
+    iterator of ndarray of float32, shape (samples,)
+        The mean of both channels; may exceed 1. Together :func:`rendered_samples`.
 
     Raises
     ------
     ValueError
-        If the soundfont cannot be loaded or lacks the preset, or the tuning is out of range.
+        If the soundfont cannot be loaded or lacks the preset, or the tuning is out of range; before the first block.
     """
     if not abs(tuning_cents) <= MAX_TUNING_CENTS:
         raise ValueError(f"tuning_cents {tuning_cents}; expected {-MAX_TUNING_CENTS} to {MAX_TUNING_CENTS}")
     settings = settings or RenderSettings()
     host = synth_host(instrument.path, instrument.sha256, sample_rate_hz, settings.gain)
+    synth = host.lend(instrument.bank, instrument.program)
     on, off = event_grid_samples(notes, sample_rate_hz)
     order = np.argsort(np.concatenate([off, on]), kind="stable")  # at one time, notes end before others begin
-    times = np.concatenate([off, on])[order].tolist()
-    pitches = np.concatenate([notes["pitch"], notes["pitch"]])[order].tolist()
-    velocities = np.concatenate([np.zeros(len(off), dtype=int), notes["velocity"]])[order].tolist()
-    total = rendered_samples(notes, sample_rate_hz, settings)
-    mono = np.empty(total, dtype=np.float32)
+    times = np.concatenate([off, on])[order]
+    pitches = np.concatenate([notes["pitch"], notes["pitch"]])[order]
+    velocities = np.concatenate([np.zeros(len(off), dtype=int), notes["velocity"]])[order]
+    return _played(synth, times, pitches, velocities, rendered_samples(notes, sample_rate_hz, settings), tuning_cents)
+
+
+def _played(
+    lent: LentSynth,
+    times: NDArray[np.int64],
+    pitches: NDArray[np.int64],
+    velocities: NDArray[np.int64],
+    total: int,
+    tuning_cents: float,
+) -> Iterator[NDArray[np.float32]]:
+    """Play events, of which those with velocity 0 end notes."""
     stereo = np.empty((2, BLOCK_SAMPLES), dtype=np.float32)
     address, item = stereo.ctypes.data, stereo.itemsize
-    event, count = 0, len(times)
-    with host.lend(instrument.bank, instrument.program) as synth:
+    first = 0
+    with lent as synth:
         if tuning_cents:
             synth.tune(tuning_cents)
         for begin in range(0, total, BLOCK_SAMPLES):
             position, end = begin, min(begin + BLOCK_SAMPLES, total)
-            while position < end:
-                while event < count and times[event] <= position:
-                    if velocities[event]:
-                        synth.note_on(pitches[event], velocities[event])
-                    else:
-                        synth.note_off(pitches[event])
-                    event += 1
-                until = min(times[event], end) if event < count else end
-                synth.write(address + (position - begin) * item, BLOCK_SAMPLES * item, until - position)
-                position = until
-            filled = stereo[:, : end - begin]
-            np.add(filled[0], filled[1], out=mono[begin:end])
-    mono *= np.float32(0.5)
+            last = int(np.searchsorted(times, end))
+            events = slice(first, last)
+            for time, pitch, velocity in zip(
+                times[events].tolist(), pitches[events].tolist(), velocities[events].tolist(), strict=True
+            ):
+                if time > position:
+                    synth.write(address + (position - begin) * item, BLOCK_SAMPLES * item, time - position)
+                    position = time
+                if velocity:
+                    synth.note_on(pitch, velocity)
+                else:
+                    synth.note_off(pitch)
+            synth.write(address + (position - begin) * item, BLOCK_SAMPLES * item, end - position)
+            first = last
+            mono = np.add(stereo[0, : end - begin], stereo[1, : end - begin])
+            mono *= np.float32(0.5)
+            yield mono
+
+
+def render(
+    notes: NoteArray,
+    instrument: Instrument,
+    sample_rate_hz: int,
+    settings: RenderSettings | None = None,
+    tuning_cents: float = 0.0,
+) -> NDArray[np.float32]:
+    """Render notes with one instrument, all at once; see :func:`render_blocks`.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+    """
+    settings = settings or RenderSettings()
+    mono = np.empty(rendered_samples(notes, sample_rate_hz, settings), dtype=np.float32)
+    filled = 0
+    for block in render_blocks(notes, instrument, sample_rate_hz, settings, tuning_cents):
+        mono[filled : filled + len(block)] = block
+        filled += len(block)
     return mono
 
 
@@ -161,23 +200,61 @@ def write_audio(path: Path, samples: NDArray[np.float32], sample_rate_hz: int, s
     return factor
 
 
-def read_audio(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
-    """Read a sound file as mono at a sample rate, resampled with soxr where it has another.
+def read_audio_blocks(path: Path, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """Read a sound file block by block as mono at a sample rate, resampled with soxr where it has another.
+
+    Returns
+    -------
+    iterator of ndarray of float32, shape (samples,)
 
     Raises
     ------
     ValueError
-        If it cannot be read or holds samples that are no numbers.
+        If it cannot be read (before the first block), or holds samples that are no numbers (when they come).
     """
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{path} cannot be read as sound: {error}") from None
-    mono = samples.mean(axis=1, dtype=np.float32)
-    if not np.isfinite(mono).all():
-        raise ValueError(f"{path} holds samples that are no finite numbers")
-    if rate != sample_rate_hz:
-        import librosa
+    blocks = _mono_blocks(file, path)
+    return blocks if file.samplerate == sample_rate_hz else _resampled(blocks, file.samplerate, sample_rate_hz)
 
-        mono = librosa.resample(mono, orig_sr=rate, target_sr=sample_rate_hz, res_type="soxr_hq")
-    return np.ascontiguousarray(mono, dtype=np.float32)
+
+def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
+    with file:
+        while True:
+            try:
+                samples = file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise ValueError(f"{path} cannot be read as sound: {error}") from None
+            if not len(samples):
+                return
+            mono = samples.mean(axis=1, dtype=np.float32)
+            if not np.isfinite(mono).all():
+                raise ValueError(f"{path} holds samples that are no finite numbers")
+            yield mono
+
+
+def _resampled(blocks: Iterator[NDArray[np.float32]], rate_hz: int, wanted_hz: int) -> Iterator[NDArray[np.float32]]:
+    """The very samples that ``librosa.resample(…, res_type="soxr_hq")`` makes of the whole, its length included."""
+    import soxr
+
+    stream = soxr.ResampleStream(rate_hz, wanted_hz, 1, dtype="float32", quality="soxr_hq")
+    taken = given = 0
+    for block in blocks:
+        taken += len(block)
+        made = stream.resample_chunk(block)
+        given += len(made)
+        yield made
+    last = stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)
+    yield from fitted([last], math.ceil(taken * wanted_hz / rate_hz) - given)
+
+
+def read_audio(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
+    """Read a whole sound file; see :func:`read_audio_blocks`.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+    """
+    return joined(read_audio_blocks(path, sample_rate_hz))

@@ -15,7 +15,7 @@ import scipy.fft
 import soundfile
 from numpy.typing import NDArray
 
-from sfdata.filters import Samples
+from sfdata.blocks import Samples
 from sfdata.soundfonts import file_sha256
 
 SUFFIXES = (".wav", ".flac")

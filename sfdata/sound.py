@@ -10,13 +10,16 @@ on or off leaves what the others draw as it was.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sfdata.blocks import Samples, joined
 from sfdata.effects import (
+    EFFECTS,
+    FILTERS,
     OPERATIONS,
     ClippingSettings,
     EqSettings,
@@ -27,7 +30,7 @@ from sfdata.effects import (
     RoomSettings,
     TuningSettings,
 )
-from sfdata.filters import Samples
+from sfdata.filters import combined, convolve_blocks
 from sfdata.rooms import RoomFile
 
 
@@ -87,13 +90,19 @@ def draw_sound(settings: SoundSettings, rng: np.random.Generator, rooms: Sequenc
     return {"operations": operations} if operations else {}
 
 
-def apply_sound(samples: Samples, sample_rate_hz: int, record: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
-    """Apply to synthesised sound what :func:`draw_sound` drew, all but the tuning (see :func:`tuning_cents`).
+def sound_blocks(
+    blocks: Iterable[Samples], sample_rate_hz: int, record: Mapping[str, Any], rooms: Rooms = ()
+) -> Iterable[Samples]:
+    """Apply to a stream of synthesised sound what :func:`draw_sound` drew, all but the tuning (:func:`tuning_cents`).
+
+    Filters that follow each other are applied as one. Memory does not grow with the sound's length; noise and clipping
+    keep the whole sound until they know its level, in a temporary file where it is long
+    (:class:`sfdata.blocks.KeptSound`).
 
     Parameters
     ----------
-    samples : ndarray of float32, shape (samples,)
-        Left as it is.
+    blocks : iterable of ndarray of float32, shape (samples,)
+        Left as they are.
     sample_rate_hz : int
     record : mapping
     rooms : sequence of RoomFile, or mapping with such values
@@ -101,20 +110,44 @@ def apply_sound(samples: Samples, sample_rate_hz: int, record: Mapping[str, Any]
 
     Returns
     -------
-    ndarray of float32, shape (samples,)
-        `samples` itself where nothing was drawn; may exceed 1.
+    iterable of ndarray of float32, shape (samples,)
+        As many samples, in other blocks; may exceed 1. `blocks` itself where nothing was drawn.
 
     Raises
     ------
     ValueError
-        If the record names an operation or a room that there is not, or lacks a parameter.
+        If the record names an operation or a room that there is not, or lacks a parameter: before any block is taken.
     """
+    response: Samples | None = None
     for drawn in _operations(record):
+        name = drawn["operation"]
         try:
-            samples = OPERATIONS[drawn["operation"]].apply(samples, sample_rate_hz, drawn, rooms)
+            if name in FILTERS:
+                own = FILTERS[name].response(drawn, sample_rate_hz, rooms)
+                response = own if response is None else combined(response, own)
+                continue
+            if response is not None:
+                blocks, response = convolve_blocks(blocks, response), None
+            blocks = EFFECTS[name].apply(blocks, sample_rate_hz, drawn)
         except KeyError as error:
-            raise ValueError(f"the record of {drawn['operation']} lacks {error}") from None
-    return samples
+            raise ValueError(f"the record of {name} lacks {error}") from None
+    return blocks if response is None else convolve_blocks(blocks, response)
+
+
+def apply_sound(samples: Samples, sample_rate_hz: int, record: Mapping[str, Any], rooms: Rooms = ()) -> Samples:
+    """Apply to a whole sound what :func:`draw_sound` drew; see :func:`sound_blocks`.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (samples,)
+        Left as it is.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+        `samples` itself where nothing was drawn; may exceed 1.
+    """
+    return joined(sound_blocks([samples], sample_rate_hz, record, rooms))
 
 
 def tuning_cents(record: Mapping[str, Any]) -> float:

@@ -7,10 +7,11 @@ Frame ``i`` is centred at ``i / frame_rate_hz`` seconds, exactly: where the hop 
 drifts. Sound outside the signal is silence. A frame's magnitudes are scaled so that a full-scale sine's peak reads 1,
 gathered into bins by a filterbank, and compressed as ``log(1 + gain * magnitude)``, so silence is 0.
 
-Everything is computed in float32 in blocks of frames that start at frame 0, one thread, no BLAS: the same samples
-give the same bytes however the work is spread.
+Everything is computed in float32, one thread, no BLAS, each frame by itself: the same samples give the same bytes in
+whatever blocks they come and however the work is spread.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from sfdata.windows import exact_ratio
 
 BLOCK_FRAMES = 128
+VECTOR = 16  # float32 numbers in the longest vectors (AVX-512) that a processor may work on at once
 SCALES = ("log", "mel", "cqt")
 SAMPLE_RATES_HZ = (8000, 96_000)
 
@@ -152,7 +154,10 @@ _FILTERBANKS = {"log": _log_filterbank, "mel": _mel_filterbank, "cqt": _cqt_filt
 
 @lru_cache(maxsize=8)
 def _tables(settings: SpectrogramSettings) -> tuple[NDArray[np.float32], scipy.sparse.csr_array, int]:
-    """Windows (one per sub-sample offset), the sparse filterbank, and how many FFT bins it reaches."""
+    """Windows (one per sub-sample offset), the sparse filterbank, and how many FFT bins it reaches.
+
+    The filterbank maps magnitudes, and a 1 after them, to ``1 + gain * magnitude`` of its bands.
+    """
     _, denominator = exact_ratio(settings.sample_rate_hz, settings.frame_rate_hz)
     offset = np.arange(denominator)[:, None] / denominator  # the centre's part of a sample
     position = np.arange(settings.n_fft + 1) - settings.n_fft // 2 - offset  # samples from the centre
@@ -166,7 +171,145 @@ def _tables(settings: SpectrogramSettings) -> tuple[NDArray[np.float32], scipy.s
             f"take fewer bins or a larger n_fft than {settings.n_fft}"
         )
     reach = int(np.flatnonzero(weights.any(axis=0))[-1]) + 1
-    return windows.astype(np.float32), scipy.sparse.csr_array(weights[:, :reach].astype(np.float32)), reach
+    weights = np.column_stack([settings.gain * weights[:, :reach], np.ones(settings.n_bins)])
+    return windows.astype(np.float32), scipy.sparse.csr_array(weights.astype(np.float32)), reach
+
+
+class SpectrogramStream:
+    """Takes sound in blocks of any size and gives each frame as soon as the last sample that it sees has come.
+
+    The frames' bytes do not depend on how the sound was cut into blocks. Memory is some seconds of sound, however
+    long the whole is.
+
+    Parameters
+    ----------
+    settings : SpectrogramSettings
+
+    Attributes
+    ----------
+    settings : SpectrogramSettings
+    samples : int
+        Taken so far.
+    frames : int
+        Given so far.
+
+    Examples
+    --------
+    >>> stream = SpectrogramStream(SpectrogramSettings())
+    >>> [len(stream.push(np.zeros(count, dtype=np.float32))) for count in (1023, 1, 0, 2205)]
+    [0, 1, 0, 2]
+    >>> len(stream.finish())
+    0
+    """
+
+    def __init__(self, settings: SpectrogramSettings) -> None:
+        self.settings = settings
+        self.samples = self.frames = 0
+        self._step, self._offsets = exact_ratio(settings.sample_rate_hz, settings.frame_rate_hz)
+        self._windows, self._filterbank, reach = _tables(settings)
+        half = settings.n_fft // 2
+        self._held = np.zeros(4 * settings.n_fft, dtype=np.float32)  # what later frames see, and room for more
+        self._first, self._end = -half, half  # the first sample held, and where in `_held` the next one goes
+        self._cut = np.empty((0, settings.n_fft), dtype=np.float32)
+        self._magnitudes = np.empty((reach + 1, 0), dtype=np.float32)
+
+    @property
+    def block_samples(self) -> int:
+        """Samples between frames :data:`BLOCK_FRAMES` apart, rounded down: blocks of that size cost least."""
+        return max(1, BLOCK_FRAMES * self._step // self._offsets)
+
+    def push(self, samples: NDArray[np.float32], together: int = 1) -> NDArray[np.float32]:
+        """Take the sound's next samples and give the frames that are complete.
+
+        Parameters
+        ----------
+        samples : ndarray of float32, shape (samples,)
+            Full scale is 1; may be empty.
+        together : int
+            Frames are given in multiples of this number, the rest later: many at once cost less each.
+
+        Returns
+        -------
+        ndarray of float32, shape (frames, bins)
+            Next to those given before.
+
+        Raises
+        ------
+        ValueError
+            If the samples are not one-dimensional.
+        """
+        if samples.ndim != 1:
+            raise ValueError(f"samples have shape {samples.shape}; expected a mono signal, shape (samples,)")
+        step, given = self.block_samples, []
+        for begin in range(0, len(samples), step):
+            self._hold(samples[begin : begin + step])
+            self.samples += len(samples[begin : begin + step])
+            # Frame i sees no sample after i * step / offsets + n_fft / 2.
+            seen = self.samples - self.settings.n_fft // 2
+            complete = seen * self._offsets // self._step + 1 - self.frames if seen >= 0 else 0
+            if complete >= together:
+                given.append(self._take(complete - complete % together))
+        return self._joined(given)
+
+    def finish(self) -> NDArray[np.float32]:
+        """Give the last frames, beyond which the sound is silent.
+
+        Returns
+        -------
+        ndarray of float32, shape (frames, bins)
+        """
+        self._hold(np.zeros(self.settings.n_fft, dtype=np.float32))
+        return self._joined([self._take(frame_count(self.samples, self.settings) - self.frames)])
+
+    def _joined(self, given: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        if len(given) == 1:
+            return given[0]
+        return np.concatenate([np.empty((0, self.settings.n_bins), dtype=np.float32), *given])
+
+    def _hold(self, samples: NDArray[np.float32]) -> None:
+        if self._end + len(samples) > len(self._held):
+            centre = self.frames * self._step // self._offsets
+            unused = max(0, min(centre - self.settings.n_fft // 2 - self._first, self._end))
+            kept = self._held[unused : self._end]
+            enough = 2 * (len(kept) + len(samples))  # so that it is moved seldom
+            room = self._held if enough <= len(self._held) else np.empty(enough, dtype=np.float32)
+            room[: len(kept)] = kept
+            self._held, self._first, self._end = room, self._first + unused, len(kept)
+        self._held[self._end : self._end + len(samples)] = samples
+        self._end += len(samples)
+
+    def _take(self, count: int) -> NDArray[np.float32]:
+        out = np.empty((count, self.settings.n_bins), dtype=np.float32)
+        for begin in range(0, count, BLOCK_FRAMES):
+            self._compute(out[begin : begin + BLOCK_FRAMES])
+        return out
+
+    def _compute(self, out: NDArray[np.float32]) -> None:
+        """Compute the next frames, as many as `out` has rows, at most a block."""
+        size = self.settings.n_fft
+        # All work is done on a multiple of the longest vectors, so that each frame's arithmetic is the same wherever
+        # in a block it stands.
+        rows = -(-len(out) // VECTOR) * VECTOR
+        if len(self._cut) != rows:
+            self._cut = np.zeros((rows, size), dtype=np.float32)
+            self._magnitudes = np.ones((len(self._magnitudes), rows), dtype=np.float32)
+        for place in range(min(self._offsets, len(out))):  # frames `offsets` apart share their offset
+            centre, offset = divmod((self.frames + place) * self._step, self._offsets)
+            begin = centre - size // 2 - self._first
+            own = self._cut[place : len(out) : self._offsets]
+            seen = np.lib.stride_tricks.as_strided(
+                self._held[begin:], (len(own), size + 1), (self._step * self._held.itemsize, self._held.itemsize)
+            )
+            window = self._windows[offset]
+            np.multiply(seen[:, :-1], window[:-1], out=own)
+            # The window's first sample is zero; its last one, as far from it as the transform is long, takes its place.
+            np.multiply(seen[:, -1], window[-1], out=own[:, 0])
+        spectra = scipy.fft.rfft(self._cut.T, axis=0, workers=1)  # (lines, rows)
+        np.abs(spectra[: len(self._magnitudes) - 1], out=self._magnitudes[:-1])
+        levels = self._filterbank @ self._magnitudes  # (bins, rows)
+        np.log(levels, out=levels)
+        out[...] = levels[:, : len(out)].T
+        self.frames += len(out)
 
 
 def spectrogram(samples: NDArray[np.float32], settings: SpectrogramSettings) -> NDArray[np.float32]:
@@ -188,26 +331,30 @@ def spectrogram(samples: NDArray[np.float32], settings: SpectrogramSettings) -> 
     ValueError
         If the signal is not one-dimensional.
     """
-    if samples.ndim != 1:
-        raise ValueError(f"samples have shape {samples.shape}; expected a mono signal, shape (samples,)")
-    numerator, denominator = exact_ratio(settings.sample_rate_hz, settings.frame_rate_hz)
-    windows, filterbank, reach = _tables(settings)
-    count = frame_count(len(samples), settings)
-    width, half = settings.n_fft + 1, settings.n_fft // 2
-    out = np.empty((count, settings.n_bins), dtype=np.float32)
-    for begin in range(0, count, BLOCK_FRAMES):
-        index = np.arange(begin, min(begin + BLOCK_FRAMES, count), dtype=np.int64)
-        centre, offset = np.divmod(index * numerator, denominator)
-        low, high = int(centre[0]) - half, int(centre[-1]) - half + width  # the samples this block sees
-        seen = samples[max(low, 0) : high]
-        if len(seen) < high - low:
-            seen = np.pad(seen, (max(-low, 0), max(high - len(samples), 0)))
-        cut = np.lib.stride_tricks.sliding_window_view(seen, width)[centre - centre[0]]  # (block, n_fft + 1)
-        for first in range(min(denominator, len(index))):  # frames `denominator` apart share their offset
-            cut[first::denominator] *= windows[offset[first]]
-        # The window's first sample is zero unless the offset is, then its last one is: fold both into one place.
-        cut[:, 0] += cut[:, -1]
-        spectra = scipy.fft.rfft(cut[:, :-1], axis=1, workers=1)[:, :reach]  # (block, reach)
-        magnitudes = np.ascontiguousarray(np.abs(spectra).T)  # (reach, block)
-        np.log1p(settings.gain * (filterbank @ magnitudes).T, out=out[index[0] : index[-1] + 1])
+    stream = SpectrogramStream(settings)
+    out = np.empty((frame_count(samples.size, settings), settings.n_bins), dtype=np.float32)
+    step = stream.block_samples
+    for begin in range(0, samples.size, step):
+        given = stream.push(samples[begin : begin + step])
+        out[stream.frames - len(given) : stream.frames] = given
+    given = stream.finish()
+    out[stream.frames - len(given) : stream.frames] = given
     return out
+
+
+def spectrogram_blocks(
+    blocks: Iterable[NDArray[np.float32]], settings: SpectrogramSettings
+) -> Iterator[NDArray[np.float32]]:
+    """Compute the spectrogram of a sound that comes in blocks of any size; see :func:`spectrogram`.
+
+    Yields
+    ------
+    ndarray of float32, shape (frames, bins)
+        A multiple of :data:`BLOCK_FRAMES`, but for the last ones.
+    """
+    stream = SpectrogramStream(settings)
+    for block in blocks:
+        frames = stream.push(block, together=BLOCK_FRAMES)
+        if len(frames):
+            yield frames
+    yield stream.finish()

@@ -24,13 +24,11 @@ from sfdata.notes import NoteArray
 from sfdata.pairs import piece_pairs
 from sfdata.plan import Performance, PiecePlan, RenditionPlan
 from sfdata.recipe import recipe_from_dict
-from sfdata.render import render
+from sfdata.rendition import rendition_frames
 from sfdata.rooms import find_rooms
 from sfdata.schema import Table
 from sfdata.shipped_files import shipped_file
-from sfdata.sound import apply_sound, tuning_cents
 from sfdata.soundfonts import Instrument, file_sha256, resolve_instrument
-from sfdata.spectrogram import spectrogram
 from sfdata.store import Store, open_store
 from sfdata.voices import extract_voices
 
@@ -222,12 +220,11 @@ class _Rebuilder:
         sound = json.loads(columns["sound"][rendition])
         try:
             notes = self.store.note_array(int(columns["performance"][rendition]))
-            samples = render(notes, instrument, self.rate, self.recipe.render, tuning_cents(sound))
-            samples = apply_sound(samples, self.rate, sound, self.rooms)
+            blocks = rendition_frames(notes, instrument, self.store.spectrogram, self.recipe.render, sound, self.rooms)
         except ValueError as error:
             self.not_rebuilt.append(f"rendition {rendition}: {error}")
             return
-        made = spectrogram(samples, self.store.spectrogram).astype(self.store.frames.dtype)
+        made = np.concatenate([frames.astype(self.store.frames.dtype) for frames in blocks])
         self.rendered += 1
         stored = self.store.rendition_frames(rendition)
         if made.shape != stored.shape:
