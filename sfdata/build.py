@@ -36,9 +36,9 @@ from sfdata.soundfonts import file_sha256
 from sfdata.sources import find_sources
 from sfdata.spectrogram import spectrogram
 from sfdata.splits import assign_splits, group_works, split_groups
-from sfdata.store import open_store
+from sfdata.store import Store, open_store
 from sfdata.tables import Finished, first_frames, held_instruments, instruments_of, licences_of, write_all_tables
-from sfdata.wip import CONTENT, WorkInProgress
+from sfdata.wip import CONTENT, WorkInProgress, recover
 from sfdata.workers import Workers
 from sfdata.writer import Failed, Task, write_piece
 
@@ -112,6 +112,7 @@ def build(
         return cast_piece(piece, split, recipe, pools, rooms)
 
     with only_builder(target), Workers(workers, scheduler) as crew:
+        recover(target)
         held = Held(target, recipe, software_versions()) if append else None
         if held is None:
             check_target(target, overwrite)
@@ -180,14 +181,16 @@ def write_store(
     if not pieces:
         raise none_usable("sources", len(skipped), skipped)
     pieces, works = _works(held.among(pieces) if held else pieces, recipe, skipped)
-    splits = assign_splits(works, [str(piece.facts["split"]) for piece in pieces], recipe.splits, recipe.seed)
+    there = frozenset(work for work, piece in zip(works, pieces, strict=True) if piece.row >= 0)
+    fixed = [str(piece.facts["split"]) for piece in pieces]
+    splits = assign_splits(works, fixed, recipe.splits, recipe.seed, there)
     if cast:
         pieces = [cast(p, split) if p.origin is not None else p for p, split in zip(pieces, splits, strict=True)]
     if held:
         pieces = [held.with_rows(piece) if piece.origin is not None else piece for piece in pieces]
     starts, frames = first_frames(pieces, recipe.store.shard_frames, held.store.frames.shape[0] if held else 0)
     if held and frames == held.store.frames.shape[0]:
-        raise ValueError(f"{target} holds all that the recipe makes already; there is nothing to append")
+        return _result(held.store, target, skipped, began)  # it holds all that the recipe makes
     attrs = {
         **settings_attrs(recipe.spectrogram, recipe.windows, recipe_attrs),
         "seed": recipe.seed,
@@ -215,8 +218,13 @@ def write_store(
     finish_store(group, {**attrs, "licences": licences_of(pieces, instruments)}, checksums)
     if progress:
         progress("write tables", 1, 1)
-    store = open_store(wip.store)
-    result = BuildResult(
+    result = _result(open_store(wip.store), target, skipped, began)
+    wip.finish()
+    return result
+
+
+def _result(store: Store, target: Place, skipped: Sequence[Skipped], began: float) -> BuildResult:
+    return BuildResult(
         store=target.given,
         pieces=store.rows("pieces"),
         renditions=store.rows("renditions"),
@@ -225,8 +233,6 @@ def write_store(
         elapsed_s=round(time.monotonic() - began, 3),
         skipped=tuple(skipped),
     )
-    wip.finish()
-    return result
 
 
 def _works(
@@ -276,7 +282,7 @@ def _write_frames(
 
     tell()
     failed: list[Failed] = []
-    # The longest first, so that no worker is left with one at the end; their regions are fixed, so nothing else changes.
+    # The longest first, so that no worker is left with one at the end; regions are fixed, so nothing else changes.
     tasks.sort(key=lambda task: -seconds[task.index])
     for position, noted in crew.run(write_piece, tasks, wip.folder, recipe, recipe.rooms()):
         if isinstance(noted, Failed):

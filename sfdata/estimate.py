@@ -184,9 +184,8 @@ def _try_out(pieces: Sequence[PieceOutline], recipe: Recipe) -> tuple[float, flo
     shards = math.ceil(len(values) / recipe.store.shard_frames)
     memory = MemoryStore()
     began = time.perf_counter()
-    array = frames_template(
-        zarr.open_group(memory, mode="w"), shards * recipe.store.shard_frames, values.shape[1], recipe.store
-    )
+    group, rows = zarr.open_group(memory, mode="w"), shards * recipe.store.shard_frames
+    array = frames_template(group, rows, values.shape[1], recipe.store)
     array[: len(values)] = values
     spent_s += time.perf_counter() - began
     stored = sum(len(memory._store_dict[key]) for key in memory._store_dict if key.startswith("frames/c"))

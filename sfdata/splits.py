@@ -90,7 +90,9 @@ def split_groups(works: list[str], composers: list[str], settings: SplitSettings
     return group_works(keys)
 
 
-def assign_splits(works: list[str], fixed: list[str], settings: SplitSettings, seed: int) -> list[str]:
+def assign_splits(
+    works: list[str], fixed: list[str], settings: SplitSettings, seed: int, held: frozenset[str] = frozenset()
+) -> list[str]:
     """Assign each piece a split, all pieces of a work the same.
 
     Parameters
@@ -101,6 +103,8 @@ def assign_splits(works: list[str], fixed: list[str], settings: SplitSettings, s
         For each piece, the split its source demands; empty for none.
     settings : SplitSettings
     seed : int
+    held : frozenset of str
+        Works that a store holds already: what their splits have too little of, the others get.
 
     Returns
     -------
@@ -120,7 +124,9 @@ def assign_splits(works: list[str], fixed: list[str], settings: SplitSettings, s
             )
     free = sorted(set(works) - set(demanded))
     shares = np.array([settings.train, settings.validation, settings.test])
-    counts = _share_out(len(free), shares / shares.sum())
+    there = np.array([sum(demanded[work] == split for work in held & set(demanded)) for split in SPLITS])
+    lacking = np.maximum(shares / shares.sum() * (len(free) + there.sum()) - there, 0)
+    counts = _share_out(len(free), lacking / max(lacking.sum(), 1e-12))
     order = np.random.default_rng([seed, 1]).permutation(len(free))
     names = np.repeat(np.array(SPLITS), counts)
     chosen = {free[work]: str(names[place]) for place, work in enumerate(order)}

@@ -98,11 +98,10 @@ def piece_rows(plan: PiecePlan, outline: PieceOutline, recipe: Recipe) -> dict[s
 
 def instruments_of(pieces: Sequence[PieceOutline], held: Sequence[Instrument] = ()) -> list[Instrument]:
     """All instruments the pieces use: those of the store that is extended as they stand there, then others by name."""
-    used = sorted(
-        (r.instrument for piece in pieces for r in piece.renditions), key=lambda i: (i.name, i.sha256, i.path)
-    )
+    found = {rendition.instrument for piece in pieces for rendition in piece.renditions}
+    used = sorted(found, key=lambda i: (i.name, i.sha256, i.path))
     marked = {instrument: instrument for instrument in used}
-    return [*(marked.get(one, one) for one in held), *(one for one in dict.fromkeys(used) if one not in held)]
+    return [*(marked.get(one, one) for one in held), *(one for one in used if one not in held)]
 
 
 def write_all_tables(

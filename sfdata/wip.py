@@ -98,6 +98,13 @@ class WorkInProgress:
         self.folder.remove()
 
 
+def recover(target: Place) -> None:
+    """Put a store back that was to be replaced, where its replacement did not get its name."""
+    old = target.beside(_SUFFIX) / "old"
+    if target.is_local and not target.exists() and old.exists():
+        os.replace(old.path, target.path)
+
+
 def store_under_way(folder: Place) -> Place:
     """Where the store is that is built with the help of a folder of work in progress."""
     return folder / "store" if folder.is_local else Place(folder.url.removesuffix(_SUFFIX))

@@ -97,3 +97,20 @@ def finish_build(result: Any, as_json: bool, strict: bool) -> None:
             f"skipped {len(result.skipped)} sources"
         )
     _report_skipped(result.skipped, strict)
+
+
+def finish_estimate(estimate: Any, as_json: bool, strict: bool) -> None:
+    """Print what a build would make, and take."""
+    if as_json:
+        click.echo(json.dumps(asdict(estimate)))
+    else:
+        free = f", {estimate.free_bytes / 1e9:.1f} GB are free there" if estimate.free_bytes else ""
+        click.echo(
+            f"MIDI    {estimate.usable} of {estimate.files} files, {estimate.notes:,} notes, "
+            f"{estimate.midi_s / 3600:.2f} h\n"
+            f"sound   {estimate.renditions} renditions, about {estimate.audio_s / 3600:.2f} h\n"
+            f"disk    about {estimate.store_bytes / 1e6:,.0f} MB{free}\n"
+            f"memory  about {estimate.worker_bytes / 1e6:,.0f} MB in each of {estimate.workers} workers\n"
+            f"time    about {estimate.seconds / 60:,.1f} min"
+        )
+    _report_skipped(estimate.skipped, strict)

@@ -14,6 +14,7 @@ from sfdata.cli.group import (
     STRICT,
     WORKERS,
     finish_build,
+    finish_estimate,
     finish_stage,
     listed,
     main,
@@ -232,9 +233,8 @@ def build_pairs_command(
 @WORKERS
 @click.option("--scheduler", help="Address of a running Dask scheduler to use, such as tcp://127.0.0.1:8786.")
 @OVERWRITE
-@click.option(
-    "--append", is_flag=True, help="Extend an existing store by what the recipe or the MIDI has that it lacks."
-)
+@click.option("--append", is_flag=True, help="Extend an existing store by what the recipe has that it lacks.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and what it would take; write nothing.")
 @JSON
 @STRICT
 def build(
@@ -242,6 +242,7 @@ def build(
     midi: tuple[Path, ...],
     output: str,
     seed: int | None,
+    dry_run: bool,
     as_json: bool,
     strict: bool,
     **options: Any,
@@ -253,9 +254,15 @@ def build(
     Example: sfdata build pipelines/demo.toml my-midi/ -o store.zarr
     """
     from sfdata.build import build as build_store
+    from sfdata.estimate import estimate_build
     from sfdata.recipe import read_recipe, with_seed
 
     recipe = with_seed(read_recipe(recipe_path), seed)
+    if dry_run:
+        with progress_bar() as progress:
+            estimate = estimate_build(recipe, output, midi, workers=options["workers"], progress=progress)
+        finish_estimate(estimate, as_json, strict)
+        return
     with progress_bar() as progress:
         result = build_store(recipe, output, midi, progress=progress, **options)
     finish_build(result, as_json, strict)
