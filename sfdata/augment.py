@@ -113,7 +113,7 @@ def generator(seed: int, sha256: str, voice: int, copy: int) -> np.random.Genera
 
 def draw_score(voice: NoteArray, settings: AugmentSettings, rng: np.random.Generator) -> dict[str, Any]:
     """Draw what is done to the score side of a voice; see :func:`draw_variation`."""
-    return _draw(voice, settings, SCORE_OPERATIONS, rng)
+    return _draw(voice, settings, SCORE_OPERATIONS, rng)[0]
 
 
 def draw_variation(score: NoteArray, settings: AugmentSettings, rng: np.random.Generator) -> dict[str, Any]:
@@ -131,7 +131,23 @@ def draw_variation(score: NoteArray, settings: AugmentSettings, rng: np.random.G
     dict
         ``operations``: those applied, in order, each with its name as ``operation`` and what its ``draw`` gave.
     """
-    return _draw(score, settings, OPERATIONS, rng)
+    return _draw(score, settings, OPERATIONS, rng)[0]
+
+
+def play_score(
+    voice: NoteArray, settings: AugmentSettings, rng: np.random.Generator, sample_rate_hz: int
+) -> tuple[dict[str, Any], NoteArray]:
+    """What :func:`draw_score` draws, and the :func:`sounding_notes` of it, without applying all of it twice."""
+    record, notes = _draw(voice, settings, SCORE_OPERATIONS, rng)
+    return record, _sounding(_finished(notes) if record else voice, sample_rate_hz)
+
+
+def play_variation(
+    score: NoteArray, settings: AugmentSettings, rng: np.random.Generator, sample_rate_hz: int
+) -> tuple[dict[str, Any], NoteArray]:
+    """What :func:`draw_variation` draws, and the :func:`sounding_notes` of it, without applying all of it twice."""
+    record, notes = _draw(score, settings, OPERATIONS, rng)
+    return record, _sounding(_finished(notes) if record else score, sample_rate_hz)
 
 
 def apply_record(notes: NoteArray, record: Mapping[str, Any]) -> NoteArray:
@@ -161,7 +177,11 @@ def sounding_notes(notes: NoteArray, record: Mapping[str, Any], sample_rate_hz: 
 
     On the event grid notes may come to begin together that did not before, so they are put in order once more.
     """
-    return sort_notes(snap_to_event_grid(apply_record(notes, record), sample_rate_hz))
+    return _sounding(apply_record(notes, record), sample_rate_hz)
+
+
+def _sounding(notes: NoteArray, sample_rate_hz: int) -> NoteArray:
+    return sort_notes(snap_to_event_grid(notes, sample_rate_hz))
 
 
 def _apply(notes: NoteArray, drawn: Mapping[str, Any]) -> NoteArray:
@@ -177,7 +197,7 @@ def _apply(notes: NoteArray, drawn: Mapping[str, Any]) -> NoteArray:
 
 def _draw(
     notes: NoteArray, settings: AugmentSettings, kinds: Mapping[str, Any], rng: np.random.Generator
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], NoteArray]:
     base = int(rng.integers(2**63))
     operations: list[dict[str, Any]] = []
     for name in kinds:
@@ -190,7 +210,7 @@ def _draw(
         drawn = {"operation": name, **operation.draw(notes, own)}
         operations.append(drawn)
         notes = _apply(notes, drawn)
-    return {"operations": operations} if operations else {}
+    return ({"operations": operations} if operations else {}), notes
 
 
 def _finished(notes: NoteArray) -> NoteArray:

@@ -22,6 +22,7 @@ from sfdata.operations.base import (
     per_note,
     room_s,
 )
+from sfdata.operations.words import Words
 
 STYLES: dict[str, tuple[float, float]] = {
     "as-is": (0.0, 0.0),
@@ -64,23 +65,24 @@ class Articulation:
         """Draw ``stretches``, a list of [first note, style], and ``thousandths`` of its room for each note."""
         stretches: list[list[Any]] = []
         onset_s: list[float] = notes["onset_s"].tolist()
-        # What `rng.uniform` gives, at a third of the cost of calling it for each of a thousand stretches.
+        words, places = Words(rng), []
         shortest_s, wider_s = self.stretch_s[0], self.stretch_s[1] - self.stretch_s[0]
-        drawn, low, wider = np.zeros(len(notes)), np.zeros(len(notes)), np.zeros(len(notes))
         begin_s, first = onset_s[0], 0
         while True:
-            style = str(self.styles[rng.integers(len(self.styles))])
-            length_s = shortest_s + wider_s * rng.random()
+            style = self.styles[words.below(len(self.styles))]
+            length_s = shortest_s + wider_s * words.share()
             end = bisect_left(onset_s, begin_s + length_s, first) if length_s > 0 else len(notes)
             if end > first:
                 stretches.append([first, style])
-                drawn[first:end] = rng.random(end - first)
-                low[first:end], wider[first:end] = STYLES[style][0], STYLES[style][1] - STYLES[style][0]
+                places.append(words.skip(end - first) - first)
             if end == len(notes):
                 break
             begin_s += length_s
             first = end
-        thousandths = np.rint(1000 * (low + wider * drawn)).astype(np.int64)
+        counts = np.diff([first for first, _ in stretches], append=len(notes))
+        shares = words.shares(np.arange(len(notes)) + np.repeat(places, counts))
+        low, high = np.repeat([STYLES[style] for _, style in stretches], counts, axis=0).T
+        thousandths = np.rint(1000 * (low + (high - low) * shares)).astype(np.int64)
         return {"stretches": stretches, "thousandths": thousandths.tolist() if thousandths.any() else []}
 
     @staticmethod

@@ -176,16 +176,16 @@ def sort_notes(notes: NoteArray) -> NoteArray:
     if (onset[1:] < onset[:-1]).any():
         order = np.argsort(onset, kind="stable")
         onset = onset[order]
-    begin_with_next = onset[1:] == onset[:-1]
-    if begin_with_next.any():
-        places = np.flatnonzero(np.append(begin_with_next, False) | np.insert(begin_with_next, 0, False))
-        own = places if order is None else order[places]
-        among = np.lexsort((notes["offset_s"][own], notes["pitch"][own], onset[places]))
-        if order is None:
-            if (among[1:] > among[:-1]).all():
-                return notes
-            order = np.arange(len(onset))
-        order[places] = own[among]
+    tie = np.flatnonzero(onset[1:] == onset[:-1])
+    if len(tie):
+        one, other = (tie, tie + 1) if order is None else (order[tie], order[tie + 1])
+        pitch, offset = np.ascontiguousarray(notes["pitch"]), np.ascontiguousarray(notes["offset_s"])
+        step = pitch[other].astype(np.int64) - pitch[one]
+        if ((step < 0) | ((step == 0) & (offset[other] < offset[one]))).any():
+            places = np.unique(np.concatenate([tie, tie + 1]))
+            order = np.arange(len(onset)) if order is None else order
+            own = order[places]
+            order[places] = own[np.lexsort((offset[own], pitch[own], onset[places]))]
     return notes if order is None else notes.take(order)
 
 
@@ -232,14 +232,15 @@ def warp_in_turn(notes: NoteArray, maps: Iterable[tuple[NDArray[np.float64], NDA
 
 
 def _warped(time_s: NDArray[np.float64], at_s: NDArray[np.float64], to_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    inside = np.interp(time_s, at_s, to_s)
-    after = np.where(time_s > at_s[-1], time_s - at_s[-1], 0.0)
-    return np.asarray(inside + after - np.where(time_s < at_s[0], at_s[0] - time_s, 0.0))
+    beyond = np.maximum(time_s - at_s[-1], 0.0) - np.maximum(at_s[0] - time_s, 0.0)
+    return np.asarray(np.interp(time_s, at_s, to_s) + beyond)
 
 
 def tempo_map(at_s: NDArray[np.float64], tempo: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where knots come to lie if between knot ``i`` and the next the music goes at ``tempo[i]`` times its speed."""
-    return np.asarray(at_s[0] + np.concatenate([[0.0], np.cumsum(np.diff(at_s) / tempo)]))
+    to_s = np.zeros(len(at_s))
+    np.cumsum((at_s[1:] - at_s[:-1]) / tempo, out=to_s[1:])
+    return at_s[0] + to_s
 
 
 def warp_by_tempo(notes: NoteArray, at_s: NDArray[np.float64], tempo: NDArray[np.float64]) -> NoteArray:

@@ -111,7 +111,7 @@ class Additions:
             span_s = (0.03, max(until_s - onset_s, 0.04)) if stray else (0.0, 0.02)
             at_s = onset_s + rng.uniform(*span_s)
             length_s, key = rng.uniform(*self.length_s), pitch + draw_slip(rng)
-            velocity = int(np.clip(notes["velocity"][note] - rng.integers(5, 40), 1, 127))
+            velocity = min(max(int(notes["velocity"][note]) - int(rng.integers(5, 40)), 1), 127)
             busy = sounds(key, at_s - 0.05, at_s + length_s)
             recent = {entry[2] for entry in added[-8:] if entry[0] + entry[1] > at_s - 0.05}
             if PIANO_PITCHES[0] <= key <= PIANO_PITCHES[1] and not busy and key not in recent:

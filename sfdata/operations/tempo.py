@@ -164,15 +164,15 @@ class PhraseSlowing:
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Slow down along a parabola; after the end, the tempo is what it was before."""
         edges = np.linspace(0, 1, SLOWING_STEPS + 1)
-        middle = (np.arange(SLOWING_STEPS) + 0.5) / SLOWING_STEPS
+        middle_squared = ((np.arange(SLOWING_STEPS) + 0.5) / SLOWING_STEPS) ** 2
 
         def maps() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
             shift_s = 0.0
             for end_s, length_s, factor in drawn["slowings"]:
                 at_s = shift_s + end_s - length_s + length_s * edges
-                tempo = 1 - (1 - factor) * middle**2
+                tempo = 1 - (1 - factor) * middle_squared
                 yield at_s, tempo_map(at_s, tempo)
-                shift_s += float((np.diff(at_s) / tempo).sum() - length_s)
+                shift_s += float(((at_s[1:] - at_s[:-1]) / tempo).sum() - length_s)
 
         return warp_in_turn(notes, maps())
 
@@ -239,8 +239,12 @@ class TempoChange:
 
 def _running_median(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
     """Median of each value, the `half` before it, and the ``half - 1`` after it; of fewer at both ends."""
-    whole = np.lib.stride_tricks.sliding_window_view(values, 2 * half) if len(values) >= 2 * half else np.empty((0, 16))
-    ranks = np.partition(whole, (half - 1, half), axis=1)[:, half - 1 : half + 1]
+    whole = (
+        np.lib.stride_tricks.sliding_window_view(values, 2 * half)
+        if len(values) >= 2 * half
+        else np.empty((0, 2 * half))
+    )
+    ranks = np.sort(whole, axis=1)[:, half - 1 : half + 1]
     medians = np.empty(len(values))
     medians[half : half + len(ranks)] = (ranks[:, 0] + ranks[:, 1]) / 2
     for place in [*range(min(half, len(values))), *range(max(half, half + len(ranks)), len(values))]:
