@@ -15,8 +15,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sfdata.notes import NoteArray, round_to_ticks, snap_to_event_grid
+from sfdata.notes import TICKS_PER_SECOND, NoteArray, copy_notes, round_to_ticks, snap_to_event_grid
 from sfdata.operations import (
     OPERATIONS,
     SCORE_OPERATIONS,
@@ -112,7 +113,7 @@ def generator(seed: int, sha256: str, voice: int, copy: int) -> np.random.Genera
 
 def draw_score(voice: NoteArray, settings: AugmentSettings, rng: np.random.Generator) -> dict[str, Any]:
     """Draw what is done to the score side of a voice; see :func:`draw_variation`."""
-    return _draw(voice, settings, SCORE_OPERATIONS, rng)
+    return _draw(voice, settings, SCORE_OPERATIONS, rng)[0]
 
 
 def draw_variation(score: NoteArray, settings: AugmentSettings, rng: np.random.Generator) -> dict[str, Any]:
@@ -130,7 +131,23 @@ def draw_variation(score: NoteArray, settings: AugmentSettings, rng: np.random.G
     dict
         ``operations``: those applied, in order, each with its name as ``operation`` and what its ``draw`` gave.
     """
-    return _draw(score, settings, OPERATIONS, rng)
+    return _draw(score, settings, OPERATIONS, rng)[0]
+
+
+def play_score(
+    voice: NoteArray, settings: AugmentSettings, rng: np.random.Generator, sample_rate_hz: int
+) -> tuple[dict[str, Any], NoteArray]:
+    """What :func:`draw_score` draws, and the :func:`sounding_notes` of it, without applying all of it twice."""
+    record, notes = _draw(voice, settings, SCORE_OPERATIONS, rng)
+    return record, _sounding(_finished(notes) if record else voice, sample_rate_hz)
+
+
+def play_variation(
+    score: NoteArray, settings: AugmentSettings, rng: np.random.Generator, sample_rate_hz: int
+) -> tuple[dict[str, Any], NoteArray]:
+    """What :func:`draw_variation` draws, and the :func:`sounding_notes` of it, without applying all of it twice."""
+    record, notes = _draw(score, settings, OPERATIONS, rng)
+    return record, _sounding(_finished(notes) if record else score, sample_rate_hz)
 
 
 def apply_record(notes: NoteArray, record: Mapping[str, Any]) -> NoteArray:
@@ -160,7 +177,11 @@ def sounding_notes(notes: NoteArray, record: Mapping[str, Any], sample_rate_hz: 
 
     On the event grid notes may come to begin together that did not before, so they are put in order once more.
     """
-    return sort_notes(snap_to_event_grid(apply_record(notes, record), sample_rate_hz))
+    return _sounding(apply_record(notes, record), sample_rate_hz)
+
+
+def _sounding(notes: NoteArray, sample_rate_hz: int) -> NoteArray:
+    return sort_notes(snap_to_event_grid(notes, sample_rate_hz))
 
 
 def _apply(notes: NoteArray, drawn: Mapping[str, Any]) -> NoteArray:
@@ -176,37 +197,57 @@ def _apply(notes: NoteArray, drawn: Mapping[str, Any]) -> NoteArray:
 
 def _draw(
     notes: NoteArray, settings: AugmentSettings, kinds: Mapping[str, Any], rng: np.random.Generator
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], NoteArray]:
     base = int(rng.integers(2**63))
     operations: list[dict[str, Any]] = []
     for name in kinds:
         operation = getattr(settings, name)
+        if operation is None:
+            continue
         own = np.random.default_rng([base, zlib.crc32(name.encode())])
-        if operation is None or own.random() >= operation.probability:
+        if own.random() >= operation.probability:
             continue
         drawn = {"operation": name, **operation.draw(notes, own)}
         operations.append(drawn)
         notes = _apply(notes, drawn)
-    return {"operations": operations} if operations else {}
+    return ({"operations": operations} if operations else {}), notes
 
 
 def _finished(notes: NoteArray) -> NoteArray:
     """Settle what operations leave open: ticks, shortest notes, and that a key lifts before it is struck again."""
-    notes = notes.copy()
     later_s = max(0.0, EARLIEST_ONSET_S - float(notes["onset_s"].min(initial=EARLIEST_ONSET_S)))
-    for name in ("onset_s", "offset_s"):
-        notes[name] = round_to_ticks(notes[name] + later_s)
-    # Notes of the score before added ones, so that of two strokes on one key an added one is dropped.
-    order = np.lexsort((notes["onset_s"], notes["pitch"]))
-    kept: list[int] = []
-    for note in order.tolist():
-        last = kept[-1] if kept else -1
-        if last >= 0 and notes["pitch"][last] == notes["pitch"][note]:
-            if notes["onset_s"][note] - notes["onset_s"][last] < RESTRIKE_S:
-                if notes["source"][last] < 0 <= notes["source"][note]:
-                    kept[-1] = note
-                continue
-            notes["offset_s"][last] = min(notes["offset_s"][last], notes["onset_s"][note])
-        notes["offset_s"][note] = max(notes["offset_s"][note], round(notes["onset_s"][note] + MIN_NOTE_S, 4))
-        kept.append(note)
-    return sort_notes(notes[np.array(kept, dtype=np.int64)])
+    onset_s, offset_s = (round_to_ticks(notes[name] + later_s) for name in ("onset_s", "offset_s"))
+    # Key by key; each stroke cuts the one before it, and is replaced or cut by the one after it.
+    order = np.lexsort((onset_s, notes["pitch"]))
+    strokes, kept = _strokes(onset_s[order], notes["pitch"][order], notes["source"][order])
+    longer_s = np.rint((onset_s[order] + MIN_NOTE_S) * TICKS_PER_SECOND) / TICKS_PER_SECOND
+    ends_s = offset_s[order]
+    ends_s[strokes] = np.maximum(ends_s[strokes], longer_s[strokes])
+    same_key = notes["pitch"][order[strokes[1:]]] == notes["pitch"][order[strokes[:-1]]]
+    cut = kept[:-1][same_key]
+    ends_s[cut] = np.minimum(ends_s[cut], onset_s[order[strokes[1:][same_key]]])
+    left = order[kept]
+    return sort_notes(copy_notes(notes.take(left), onset_s=onset_s[left], offset_s=ends_s[kept]))
+
+
+def _strokes(
+    onset_s: NDArray[np.float64], pitch: NDArray[np.uint8], source: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of notes sorted by pitch and onset, those that strike a key, and which note is left of each stroke.
+
+    A key cannot be struck twice within 10 ms: the first of such notes stays, but one of the score takes the place of an
+    added one.
+    """
+    close = (pitch[1:] == pitch[:-1]) & (onset_s[1:] - onset_s[:-1] < RESTRIKE_S)
+    strikes = np.concatenate([[True], ~close])[: len(onset_s)]
+    left = np.arange(len(onset_s))
+    last = -1
+    for note in (np.flatnonzero(close) + 1).tolist():
+        if strikes[note - 1]:
+            first = last = note - 1
+        if onset_s[note] - onset_s[last] >= RESTRIKE_S:
+            strikes[note] = True
+        elif source[last] < 0 <= source[note]:
+            left[first] = last = note
+    strokes = np.flatnonzero(strikes)
+    return strokes, left[strokes]

@@ -46,10 +46,27 @@ def make_notes(onset_s: object, offset_s: object, pitch: object, velocity: objec
     notes["onset_s"], notes["offset_s"] = onsets, offset_s
     notes["pitch"], notes["velocity"] = pitch, velocity
     notes["source"] = -1 if source is None else source
-    notes = notes[np.lexsort((notes["offset_s"], notes["pitch"], notes["onset_s"]))]
+    notes = notes.take(np.lexsort((notes["offset_s"], notes["pitch"], notes["onset_s"])))
     if source is None:
         notes["source"] = np.arange(len(notes))
     return notes
+
+
+def copy_notes(notes: NoteArray, **columns: object) -> NoteArray:
+    """Copy notes, with some columns replaced; their order stays as it is.
+
+    Bytes are copied as such: NumPy copies packed records field by field, which takes twenty times as long.
+
+    Examples
+    --------
+    >>> notes = make_notes([0.0, 1.0], [0.5, 1.5], [60, 62], [80, 80])
+    >>> copy_notes(notes, velocity=64)["velocity"].tolist(), notes["velocity"].tolist()
+    ([64, 64], [80, 80])
+    """
+    copied: NoteArray = np.ascontiguousarray(notes).view(np.uint8).copy().view(notes.dtype)
+    for name, values in columns.items():
+        copied[name] = values
+    return copied
 
 
 def round_to_ticks(time_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,10 +108,8 @@ def snap_to_event_grid(notes: NoteArray, sample_rate_hz: int) -> NoteArray:
     >>> (snapped["onset_s"] * 22050 % 64).tolist()
     [0.0]
     """
-    snapped = notes.copy()
     on, off = event_grid_samples(notes, sample_rate_hz)
-    snapped["onset_s"], snapped["offset_s"] = on / sample_rate_hz, off / sample_rate_hz
-    return snapped
+    return copy_notes(notes, onset_s=on / sample_rate_hz, offset_s=off / sample_rate_hz)
 
 
 def is_monophonic(notes: NoteArray) -> bool:

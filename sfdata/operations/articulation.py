@@ -4,12 +4,13 @@ The *room* of a note is the time from its onset to that of the note which follow
 (:func:`sfdata.operations.base.room_s`).
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sfdata.notes import NoteArray
+from sfdata.notes import NoteArray, copy_notes
 from sfdata.operations.base import (
     MIN_NOTE_S,
     Drawn,
@@ -17,10 +18,11 @@ from sfdata.operations.base import (
     check_range,
     chord_numbers,
     chord_onsets,
-    draw_log,
+    log_scale,
     per_note,
     room_s,
 )
+from sfdata.operations.words import Words
 
 STYLES: dict[str, tuple[float, float]] = {
     "as-is": (0.0, 0.0),
@@ -62,19 +64,25 @@ class Articulation:
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``stretches``, a list of [first note, style], and ``thousandths`` of its room for each note."""
         stretches: list[list[Any]] = []
-        thousandths = np.zeros(len(notes), dtype=np.int64)
-        begin_s = float(notes["onset_s"][0])
+        onset_s: list[float] = notes["onset_s"].tolist()
+        words, places = Words(rng), []
+        shortest_s, wider_s = self.stretch_s[0], self.stretch_s[1] - self.stretch_s[0]
+        begin_s, first = onset_s[0], 0
         while True:
-            first = int(np.searchsorted(notes["onset_s"], begin_s))
-            style = str(self.styles[rng.integers(len(self.styles))])
-            length_s = rng.uniform(*self.stretch_s)
-            end = int(np.searchsorted(notes["onset_s"], begin_s + length_s)) if length_s > 0 else len(notes)
+            style = self.styles[words.below(len(self.styles))]
+            length_s = shortest_s + wider_s * words.share()
+            end = bisect_left(onset_s, begin_s + length_s, first) if length_s > 0 else len(notes)
             if end > first:
                 stretches.append([first, style])
-                thousandths[first:end] = np.rint(1000 * rng.uniform(*STYLES[style], end - first))
+                places.append(words.skip(end - first) - first)
             if end == len(notes):
                 break
             begin_s += length_s
+            first = end
+        counts = np.diff([first for first, _ in stretches], append=len(notes))
+        shares = words.shares(np.arange(len(notes)) + np.repeat(places, counts))
+        low, high = np.repeat([STYLES[style] for _, style in stretches], counts, axis=0).T
+        thousandths = np.rint(1000 * (low + (high - low) * shares)).astype(np.int64)
         return {"stretches": stretches, "thousandths": thousandths.tolist() if thousandths.any() else []}
 
     @staticmethod
@@ -88,15 +96,12 @@ class Articulation:
         held_s = np.minimum(room * share, room + LONGEST_OVERLAP_S)
         lengthened = np.where(length_s >= REST_SHARE * room, held_s, length_s)
         bounds = [first for first, _ in drawn["stretches"]] + [len(notes)]
-        played = notes.copy()
-        for (first, style), end in zip(drawn["stretches"], bounds[1:], strict=True):
-            part = slice(first, end)
-            if style in LENGTHENING:
-                length_s[part] = np.maximum(length_s[part], lengthened[part])
-            elif style != "as-is":
-                length_s[part] = np.minimum(length_s[part], (room * share)[part])
-        played["offset_s"] = notes["onset_s"] + length_s
-        return played
+        kinds = [1 if style in LENGTHENING else 0 if style == "as-is" else -1 for _, style in drawn["stretches"]]
+        kind = np.zeros(len(notes), dtype=np.int64)
+        kind[bounds[0] :] = np.repeat(kinds, np.diff(bounds))
+        length_s = np.where(kind > 0, np.maximum(length_s, lengthened), length_s)
+        length_s = np.where(kind < 0, np.minimum(length_s, room * share), length_s)
+        return copy_notes(notes, offset_s=notes["onset_s"] + length_s)
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,9 @@ class NoteLength:
         """Multiply lengths."""
         length_s = notes["offset_s"] - notes["onset_s"]
         longest = np.inf if drawn["beyond_room"] else np.maximum(room_s(notes), length_s)
-        played = notes.copy()
         factor = per_note(drawn, "thousandths", notes) / 1000
-        played["offset_s"] = notes["onset_s"] + np.maximum(np.minimum(length_s * factor, longest), MIN_NOTE_S)
-        return played
+        length_s = np.maximum(np.minimum(length_s * factor, longest), MIN_NOTE_S)
+        return copy_notes(notes, offset_s=notes["onset_s"] + length_s)
 
 
 @dataclass(frozen=True)
@@ -166,19 +170,22 @@ class Pedal:
 
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``down``: a list of [pressed, lifted] in seconds."""
-        onset_s = chord_onsets(notes, chord_numbers(notes))
+        onset_s: list[float] = chord_onsets(notes, chord_numbers(notes)).tolist()
         down: list[list[float]] = []
-        begin_s, rate = float(onset_s[0]), rng.uniform(*self.rate)
+        begin_s, rate = onset_s[0], rng.uniform(*self.rate)
         while begin_s < onset_s[-1]:
-            length_s = float(draw_log(self.length_s, 1, rng)[0])
-            chord = int(np.searchsorted(onset_s, begin_s + length_s))
-            end_s = float(onset_s[min(chord, len(onset_s) - 1)])
-            pressed = rng.random() < rate
-            if end_s <= begin_s:
-                end_s = float(onset_s[np.searchsorted(onset_s, begin_s, side="right")])
-            if pressed and end_s > begin_s + self.after_s:
-                down.append([round(begin_s + self.after_s, 4), round(end_s, 4)])
-            begin_s = end_s
+            # Two draws for each stretch, from a hundred stretches at once.
+            drawn = rng.random((100, 2))
+            lengths_s = log_scale(self.length_s, drawn[:, 0])
+            for length_s, pressed in zip(lengths_s.tolist(), (drawn[:, 1] < rate).tolist(), strict=True):
+                if begin_s >= onset_s[-1]:
+                    break
+                end_s = onset_s[min(bisect_left(onset_s, begin_s + length_s), len(onset_s) - 1)]
+                if end_s <= begin_s:
+                    end_s = onset_s[bisect_right(onset_s, begin_s)]
+                if pressed and end_s > begin_s + self.after_s:
+                    down.append([round(begin_s + self.after_s, 4), round(end_s, 4)])
+                begin_s = end_s
         return {"down": down}
 
     @staticmethod
@@ -187,8 +194,6 @@ class Pedal:
         if not drawn["down"]:
             return notes
         pressed, lifted = np.array(drawn["down"], dtype=np.float64).T
-        held = notes.copy()
         stretch = np.searchsorted(pressed, notes["offset_s"], side="right") - 1
         inside = (stretch >= 0) & (notes["offset_s"] < lifted[stretch])
-        held["offset_s"] = np.where(inside, lifted[stretch], notes["offset_s"])
-        return held
+        return copy_notes(notes, offset_s=np.where(inside, lifted[stretch], notes["offset_s"]))

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.notes import NoteArray
-from sfdata.operations.base import Drawn, check_between, check_range, chord_numbers, per_note, random_walk
+from sfdata.notes import NoteArray, copy_notes
+from sfdata.operations.base import Drawn, check_between, check_range, chord_firsts, chord_numbers, per_note, random_walk
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class VelocityCurve:
         level, deviation = rng.integers(*self.level, endpoint=True), rng.uniform(*self.deviation)
         voicing = rng.uniform(*self.voicing)
         number = chord_numbers(notes)
-        first = np.searchsorted(number, np.arange(number[-1] + 1))
+        first = chord_firsts(number)
         between_s = np.diff(notes["onset_s"][first], prepend=notes["onset_s"][0])
         curve = random_walk(between_s, self.memory_s, rng)
         highest = np.maximum.reduceat(notes["pitch"], first)[number] == notes["pitch"]
@@ -84,7 +84,8 @@ class Accents:
         number = chord_numbers(notes)
         chosen = rng.random(number[-1] + 1) < self.rate
         strength = rng.integers(*self.strength, size=len(chosen), endpoint=True)
-        return {"accents": [[int(note), int(strength[number[note]])] for note in np.flatnonzero(chosen[number])]}
+        accented = np.flatnonzero(chosen[number])
+        return {"accents": np.stack([accented, strength[number[accented]]], axis=1).tolist()}
 
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
@@ -148,12 +149,8 @@ class ConstantVelocity:
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Set all velocities."""
-        even = notes.copy()
-        even["velocity"] = drawn["velocity"]
-        return even
+        return copy_notes(notes, velocity=drawn["velocity"])
 
 
 def _louder(notes: NoteArray, steps: NDArray[np.float64]) -> NoteArray:
-    played = notes.copy()
-    played["velocity"] = np.clip(notes["velocity"] + steps, 1, 127).astype(np.uint8)
-    return played
+    return copy_notes(notes, velocity=np.clip(notes["velocity"] + steps, 1, 127).astype(np.uint8))

@@ -10,20 +10,23 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sfdata.midi import PIANO_PITCHES
-from sfdata.notes import NoteArray, make_notes
+from sfdata.notes import NoteArray, copy_notes, make_notes
 from sfdata.operations.base import (
     Drawn,
+    SoundingKeys,
     check_between,
     check_range,
+    chord_firsts,
     chord_numbers,
     draw_rate,
     sort_notes,
-    sounding_keys,
 )
 
 # How far fingers slip, up as often as down: measured on human performances, see docs/reality.md.
 NEIGHBOURS = (-12, -4, -3, -2, -1, 1, 2, 3, 4, 12)
 NEIGHBOUR_WEIGHTS = (4, 7, 16, 30, 47, 47, 30, 16, 7, 4)
+_UP_TO_NEIGHBOUR = np.cumsum(np.array(NEIGHBOUR_WEIGHTS) / sum(NEIGHBOUR_WEIGHTS))
+_UP_TO_NEIGHBOUR /= _UP_TO_NEIGHBOUR[-1]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Omissions:
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``notes``: those left out; at least one is kept."""
         number = chord_numbers(notes)
-        first = np.searchsorted(number, np.arange(number[-1] + 1))
+        first = chord_firsts(number)
         outer = [f.reduceat(notes["pitch"], first)[number] == notes["pitch"] for f in (np.maximum, np.minimum)]
         inner = ~(outer[0] | outer[1])
         factor = np.exp(self.spread * rng.standard_normal())
@@ -65,7 +68,7 @@ class Omissions:
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Leave them out."""
-        return np.delete(notes, drawn["notes"])
+        return notes.take(np.delete(np.arange(len(notes)), drawn["notes"]))
 
 
 @dataclass(frozen=True)
@@ -99,18 +102,19 @@ class Additions:
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``added``: a list of [onset, length, pitch, velocity]; a key that sounds is not struck."""
         added: list[list[Any]] = []
+        sounds, onsets_s = SoundingKeys(notes), np.ascontiguousarray(notes["onset_s"])
         for note in np.flatnonzero(rng.random(len(notes)) < draw_rate(self.rate, self.spread, rng)):
-            onset_s, pitch = float(notes["onset_s"][note]), int(notes["pitch"][note])
-            following = int(np.searchsorted(notes["onset_s"], onset_s + 0.05))
-            until_s = float(notes["onset_s"][following]) if following < len(notes) else onset_s + 0.2
+            onset_s, pitch = float(onsets_s[note]), int(notes["pitch"][note])
+            following = int(onsets_s.searchsorted(onset_s + 0.05))
+            until_s = float(onsets_s[following]) if following < len(notes) else onset_s + 0.2
             stray = rng.random() < self.stray_share
             span_s = (0.03, max(until_s - onset_s, 0.04)) if stray else (0.0, 0.02)
             at_s = onset_s + rng.uniform(*span_s)
             length_s, key = rng.uniform(*self.length_s), pitch + draw_slip(rng)
-            velocity = int(np.clip(notes["velocity"][note] - rng.integers(5, 40), 1, 127))
-            busy = sounding_keys(notes, at_s - 0.05, at_s + length_s)
+            velocity = min(max(int(notes["velocity"][note]) - int(rng.integers(5, 40)), 1), 127)
+            busy = sounds(key, at_s - 0.05, at_s + length_s)
             recent = {entry[2] for entry in added[-8:] if entry[0] + entry[1] > at_s - 0.05}
-            if PIANO_PITCHES[0] <= key <= PIANO_PITCHES[1] and key not in busy | recent:
+            if PIANO_PITCHES[0] <= key <= PIANO_PITCHES[1] and not busy and key not in recent:
                 added.append([round(at_s, 4), round(length_s, 4), key, velocity])
         return {"added": added}
 
@@ -145,10 +149,11 @@ class WrongNotes:
         """Draw ``wrong``: a list of [note, pitch]; a key that sounds is not struck."""
         wrong: list[list[int]] = []
         taken: set[int] = set()
+        sounds = SoundingKeys(notes)
         for note in np.flatnonzero(rng.random(len(notes)) < draw_rate(self.rate, self.spread, rng)):
             key = int(notes["pitch"][note]) + draw_slip(rng)
-            busy = sounding_keys(notes, float(notes["onset_s"][note]) - 0.05, float(notes["offset_s"][note]))
-            if PIANO_PITCHES[0] <= key <= PIANO_PITCHES[1] and key not in busy | taken:
+            busy = sounds(key, float(notes["onset_s"][note]) - 0.05, float(notes["offset_s"][note]))
+            if PIANO_PITCHES[0] <= key <= PIANO_PITCHES[1] and not busy and key not in taken:
                 wrong.append([int(note), key])
                 taken = {key}
         return {"wrong": wrong}
@@ -156,7 +161,7 @@ class WrongNotes:
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Change the pitches."""
-        played = notes.copy()
+        played = copy_notes(notes)
         for note, key in drawn["wrong"]:
             played["pitch"][note] = key
         return sort_notes(played)
@@ -164,8 +169,7 @@ class WrongNotes:
 
 def draw_slip(rng: np.random.Generator) -> int:
     """Draw by how many semitones a finger slips."""
-    weights = np.array(NEIGHBOUR_WEIGHTS) / sum(NEIGHBOUR_WEIGHTS)
-    return int(rng.choice(NEIGHBOURS, p=weights))
+    return NEIGHBOURS[int(_UP_TO_NEIGHBOUR.searchsorted(rng.random(), side="right"))]
 
 
 def add_notes(notes: NoteArray, added: list[list[Any]]) -> NoteArray:

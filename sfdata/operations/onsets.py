@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.notes import TICK_S, NoteArray
+from sfdata.notes import TICK_S, NoteArray, copy_notes
 from sfdata.operations.base import (
     CHORD_S,
     Drawn,
     check_between,
     check_range,
+    chord_firsts,
     chord_numbers,
     chord_onsets,
     per_note,
@@ -65,7 +66,7 @@ class ChordSpread:
         step_s = rng.uniform(*self.roll_step_s, number[-1] + 1)[number]
         down = (rng.random(number[-1] + 1) < ROLLED_DOWN)[number]
         rank = np.empty(len(notes))
-        rank[highest] = np.arange(len(notes)) - np.searchsorted(number, np.arange(number[-1] + 1))[number[highest]]
+        rank[highest] = np.arange(len(notes)) - chord_firsts(number)[number[highest]]
         later_s = np.where(rolled, step_s * np.where(down, size - 1 - rank, rank), later_s)
         return {"ticks": to_ticks(_keep_order(np.where(size > 1, later_s, 0.0), notes, number))}
 
@@ -135,13 +136,12 @@ class AlignChords:
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Move onsets; ends stay, so that what follows is not covered. Of two notes of one key, the longer stays."""
         number = chord_numbers(notes, drawn["within_s"])
-        aligned = notes.copy()
-        aligned["onset_s"] = chord_onsets(notes, number)[number]
+        aligned = copy_notes(notes, onset_s=chord_onsets(notes, number)[number])
         longest_last = np.lexsort((aligned["offset_s"], aligned["pitch"], number))
         twice = (np.diff(number[longest_last], append=-1) == 0) & (
             np.diff(aligned["pitch"][longest_last].astype(int), append=-1) == 0
         )
-        return sort_notes(np.delete(aligned, longest_last[twice]))
+        return sort_notes(aligned.take(np.delete(np.arange(len(notes)), longest_last[twice])))
 
 
 def _keep_order(later_s: NDArray[np.float64], notes: NoteArray, number: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -154,8 +154,5 @@ def _keep_order(later_s: NDArray[np.float64], notes: NoteArray, number: NDArray[
 
 
 def _shift(notes: NoteArray, drawn: Drawn) -> NoteArray:
-    moved = notes.copy()
     later_s = per_note(drawn, "ticks", notes) * TICK_S
-    moved["onset_s"] += later_s
-    moved["offset_s"] += later_s
-    return moved
+    return copy_notes(notes, onset_s=notes["onset_s"] + later_s, offset_s=notes["offset_s"] + later_s)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.midi import PIANO_PITCHES
-from sfdata.notes import NoteArray
-from sfdata.operations.base import Drawn, check_between, check_range, draw_rate, sounding_keys
+from sfdata.notes import NoteArray, copy_notes
+from sfdata.operations.base import Drawn, SoundingKeys, check_between, check_range, draw_rate
 from sfdata.operations.mistakes import add_notes
 
 SOFTER = 8  # how much softer an added stroke is
@@ -48,18 +48,19 @@ class Trills:
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``trills``: a list of [note, interval in semitones, seconds from stroke to stroke]."""
         trills: list[list[Any]] = []
+        sounds = SoundingKeys(notes)
         for note in _long_enough(notes, draw_rate(self.rate, self.spread, rng), self.min_length_s, rng):
             interval, stroke_s = int(rng.integers(1, 3)), rng.uniform(*self.stroke_s)
             key = int(notes["pitch"][note]) + interval
-            busy = sounding_keys(notes, float(notes["onset_s"][note]) - 0.05, float(notes["offset_s"][note]) + 0.05)
-            if key <= PIANO_PITCHES[1] and key not in busy:
+            busy = sounds(key, float(notes["onset_s"][note]) - 0.05, float(notes["offset_s"][note]) + 0.05)
+            if key <= PIANO_PITCHES[1] and not busy:
                 trills.append([int(note), interval, round(stroke_s, 4)])
         return {"trills": trills}
 
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """The note becomes the first stroke; the others alternate until its end, which the last one reaches."""
-        played, added = notes.copy(), []
+        played, added = copy_notes(notes), []
         for note, interval, stroke_s in drawn["trills"]:
             onset_s, end_s = float(notes["onset_s"][note]), float(notes["offset_s"][note])
             strokes = max(2, int((end_s - onset_s) / stroke_s))
@@ -100,11 +101,12 @@ class GraceNotes:
     def draw(self, notes: NoteArray, rng: np.random.Generator) -> dict[str, Any]:
         """Draw ``grace``: a list of [note, interval in semitones, seconds]."""
         grace: list[list[Any]] = []
+        sounds = SoundingKeys(notes)
         for note in np.flatnonzero(rng.random(len(notes)) < draw_rate(self.rate, self.spread, rng)):
             interval, length_s = int(rng.choice([-2, -1, 1, 2])), rng.uniform(*self.length_s)
             onset_s, key = float(notes["onset_s"][note]), int(notes["pitch"][note]) + interval
-            busy = sounding_keys(notes, onset_s - length_s - 0.05, onset_s)
-            if PIANO_PITCHES[0] <= key <= PIANO_PITCHES[1] and key not in busy and onset_s > 2 * length_s:
+            busy = sounds(key, onset_s - length_s - 0.05, onset_s)
+            if PIANO_PITCHES[0] <= key <= PIANO_PITCHES[1] and not busy and onset_s > 2 * length_s:
                 grace.append([int(note), interval, round(length_s, 4)])
         return {"grace": grace}
 
@@ -154,7 +156,7 @@ class RepeatedNotes:
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Divide the note's time evenly; each stroke sounds for nine tenths of its share, the last to the end."""
-        played, added = notes.copy(), []
+        played, added = copy_notes(notes), []
         for note, strokes in drawn["repeated"]:
             onset_s, end_s = float(notes["onset_s"][note]), float(notes["offset_s"][note])
             share_s = (end_s - onset_s) / strokes

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sfdata.midi import PIANO_PITCHES
-from sfdata.notes import NoteArray
+from sfdata.notes import NoteArray, copy_notes
 from sfdata.operations.base import Drawn, check_between, check_range, sort_notes
 
 FOLDS = ("note", "voice")
@@ -71,8 +71,6 @@ class Transpose:
         pitch = notes["pitch"].astype(int) + drawn["semitones"]
         pitch += 12 * np.maximum(0, -((pitch - low) // 12))
         pitch -= 12 * np.maximum(0, -((high - pitch) // 12))
-        moved = notes.copy()
-        moved["pitch"] = pitch
-        moved = sort_notes(moved)
+        moved = sort_notes(copy_notes(notes, pitch=pitch))
         twice = (np.diff(moved["onset_s"], append=np.inf) == 0) & (np.diff(moved["pitch"].astype(int), append=-1) == 0)
-        return moved[~twice]
+        return moved.take(np.flatnonzero(~twice))

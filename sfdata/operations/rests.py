@@ -1,12 +1,13 @@
 """Time between notes: rests inserted and removed, fermatas."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.notes import TICK_S, NoteArray
+from sfdata.notes import TICK_S, NoteArray, copy_notes
 from sfdata.operations.base import (
     MIN_NOTE_S,
     Drawn,
@@ -15,7 +16,8 @@ from sfdata.operations.base import (
     chord_numbers,
     chord_onsets,
     draw_log,
-    warp_by_tempo,
+    tempo_map,
+    warp_in_turn,
 )
 
 SHORTEST_REST_S = 0.05
@@ -47,18 +49,20 @@ class RestInsert:
         onset_s = chord_onsets(notes, chord_numbers(notes))[1:]
         chosen = rng.random(len(onset_s)) < self.rate
         length_s = draw_log(self.length_s, len(onset_s), rng)
-        return {"rests": [[float(onset_s[i]), round(float(length_s[i]), 4)] for i in np.flatnonzero(chosen)]}
+        drawn = zip(onset_s[chosen].tolist(), length_s[chosen].tolist(), strict=True)
+        return {"rests": [[at_s, round(rest_s, 4)] for at_s, rest_s in drawn]}
 
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Move what comes at or after each of the onsets, and the ends of notes that are held beyond it."""
-        moved = notes.copy()
         at_s = np.array([at for at, _ in drawn["rests"]], dtype=np.float64)
         later_s = np.concatenate([[0.0], np.cumsum([length for _, length in drawn["rests"]])])
         # Half a tick to either side: times that went through a file are rounded.
-        moved["onset_s"] += later_s[np.searchsorted(at_s - TICK_S / 2, notes["onset_s"])]
-        moved["offset_s"] += later_s[np.searchsorted(at_s + TICK_S / 2, notes["offset_s"])]
-        return moved
+        return copy_notes(
+            notes,
+            onset_s=notes["onset_s"] + later_s[np.searchsorted(at_s - TICK_S / 2, notes["onset_s"])],
+            offset_s=notes["offset_s"] + later_s[np.searchsorted(at_s + TICK_S / 2, notes["offset_s"])],
+        )
 
 
 @dataclass(frozen=True)
@@ -82,21 +86,21 @@ class RestRemove:
         """Draw ``rests``: a list of [beginning, end] in seconds."""
         gaps = silences(notes)
         chosen = rng.random(len(gaps)) < self.rate
-        return {"rests": [[float(begin), float(end)] for begin, end in gaps[chosen]]}
+        return {"rests": gaps[chosen].tolist()}
 
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Close the rests; a note shorter than 30 ms before one keeps that time to the next onset."""
-        moved = notes.copy()
-        end_s = np.array([end for _, end in drawn["rests"]], dtype=np.float64)
-        removed = []
-        for begin, end in drawn["rests"]:
-            last_s = float(notes["onset_s"][np.searchsorted(notes["onset_s"], end - TICK_S / 2) - 1])
-            removed.append(end - max(begin, min(end, last_s + MIN_NOTE_S)))
-        earlier_s = np.concatenate([[0.0], np.cumsum(removed)])
-        moved["onset_s"] -= earlier_s[np.searchsorted(end_s - TICK_S / 2, notes["onset_s"])]
-        moved["offset_s"] -= earlier_s[np.searchsorted(end_s - TICK_S / 2, notes["offset_s"])]
-        return moved
+        begin_s, end_s = np.array(drawn["rests"], dtype=np.float64).reshape(-1, 2).T
+        onset_s = np.ascontiguousarray(notes["onset_s"])
+        last_s = onset_s[np.searchsorted(onset_s, end_s - TICK_S / 2) - 1]
+        removed_s = end_s - np.maximum(begin_s, np.minimum(end_s, last_s + MIN_NOTE_S))
+        earlier_s = np.concatenate([[0.0], np.cumsum(removed_s)])
+        return copy_notes(
+            notes,
+            onset_s=onset_s - earlier_s[np.searchsorted(end_s - TICK_S / 2, onset_s)],
+            offset_s=notes["offset_s"] - earlier_s[np.searchsorted(end_s - TICK_S / 2, notes["offset_s"])],
+        )
 
 
 @dataclass(frozen=True)
@@ -130,20 +134,21 @@ class Fermata:
         chosen = rng.random(max(0, len(onset_s) - 1)) < self.rate
         factor = rng.uniform(*self.factor, len(chosen))
         chosen &= np.diff(onset_s) >= self.min_length_s
-        return {
-            "fermatas": [
-                [float(onset_s[i]), float(onset_s[i + 1]), round(float(factor[i]), 4)] for i in np.flatnonzero(chosen)
-            ]
-        }
+        drawn = zip(*(part[chosen].tolist() for part in (onset_s[:-1], onset_s[1:], factor)), strict=True)
+        return {"fermatas": [[begin_s, end_s, round(longer, 4)] for begin_s, end_s, longer in drawn]}
 
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Stretch the time from each chord to the next."""
-        moved, shift_s = notes, 0.0
-        for begin_s, end_s, factor in drawn["fermatas"]:
-            moved = warp_by_tempo(moved, np.array([begin_s, end_s]) + shift_s, np.array([1 / factor]))
-            shift_s += (end_s - begin_s) * (factor - 1)
-        return moved
+
+        def maps() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+            shift_s = 0.0
+            for begin_s, end_s, factor in drawn["fermatas"]:
+                at_s = np.array([begin_s, end_s]) + shift_s
+                yield at_s, tempo_map(at_s, np.array([1 / factor]))
+                shift_s += (end_s - begin_s) * (factor - 1)
+
+        return warp_in_turn(notes, maps())
 
 
 def silences(notes: NoteArray, shortest_s: float = SHORTEST_REST_S) -> NDArray[np.float64]:

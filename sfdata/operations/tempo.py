@@ -1,11 +1,13 @@
 """Tempo: a global factor, a smooth curve, slowing at the ends of phrases, sudden changes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sfdata.notes import NoteArray
+from sfdata.notes import NoteArray, copy_notes
 from sfdata.operations.base import (
     Drawn,
     check_between,
@@ -14,7 +16,9 @@ from sfdata.operations.base import (
     chord_onsets,
     draw_log,
     random_walk,
+    tempo_map,
     warp_by_tempo,
+    warp_in_turn,
 )
 
 SLOWING_STEPS = 8
@@ -46,11 +50,10 @@ class Tempo:
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Divide all distances from the first onset by the factor."""
-        moved = notes.copy()
         first_s = notes["onset_s"][0]
-        for name in ("onset_s", "offset_s"):
-            moved[name] = first_s + (notes[name] - first_s) / drawn["factor"]
-        return moved
+        return copy_notes(
+            notes, **{name: first_s + (notes[name] - first_s) / drawn["factor"] for name in ("onset_s", "offset_s")}
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class PhraseSlowing:
         """Draw ``slowings``: a list of [end in seconds, length in seconds, tempo reached]."""
         onset_s = chord_onsets(notes, chord_numbers(notes))
         between_s = np.diff(onset_s)
-        usual_s = np.array([np.median(between_s[max(0, i - 8) : i + 8]) for i in range(len(between_s))])
+        usual_s = _running_median(between_s, 8)
         ends = np.append(onset_s[:-1][between_s >= self.break_ratio * usual_s], onset_s[-1])
         chosen = rng.random(len(ends)) < self.rate
         chosen[-1] = True
@@ -160,14 +163,18 @@ class PhraseSlowing:
     @staticmethod
     def apply(notes: NoteArray, drawn: Drawn) -> NoteArray:
         """Slow down along a parabola; after the end, the tempo is what it was before."""
-        moved, shift_s = notes, 0.0
-        for end_s, length_s, factor in drawn["slowings"]:
-            at_s = shift_s + end_s - length_s + length_s * np.linspace(0, 1, SLOWING_STEPS + 1)
-            middle = (np.arange(SLOWING_STEPS) + 0.5) / SLOWING_STEPS
-            tempo = 1 - (1 - factor) * middle**2
-            moved = warp_by_tempo(moved, at_s, tempo)
-            shift_s += float((np.diff(at_s) / tempo).sum() - length_s)
-        return moved
+        edges = np.linspace(0, 1, SLOWING_STEPS + 1)
+        middle_squared = ((np.arange(SLOWING_STEPS) + 0.5) / SLOWING_STEPS) ** 2
+
+        def maps() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+            shift_s = 0.0
+            for end_s, length_s, factor in drawn["slowings"]:
+                at_s = shift_s + end_s - length_s + length_s * edges
+                tempo = 1 - (1 - factor) * middle_squared
+                yield at_s, tempo_map(at_s, tempo)
+                shift_s += float(((at_s[1:] - at_s[:-1]) / tempo).sum() - length_s)
+
+        return warp_in_turn(notes, maps())
 
 
 @dataclass(frozen=True)
@@ -228,3 +235,18 @@ class TempoChange:
             knots.append(end_s)
             tempo.append(1.0)
         return warp_by_tempo(notes, np.array(knots), np.array(tempo[:-1]))
+
+
+def _running_median(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
+    """Median of each value, the `half` before it, and the ``half - 1`` after it; of fewer at both ends."""
+    whole = (
+        np.lib.stride_tricks.sliding_window_view(values, 2 * half)
+        if len(values) >= 2 * half
+        else np.empty((0, 2 * half))
+    )
+    ranks = np.sort(whole, axis=1)[:, half - 1 : half + 1]
+    medians = np.empty(len(values))
+    medians[half : half + len(ranks)] = (ranks[:, 0] + ranks[:, 1]) / 2
+    for place in [*range(min(half, len(values))), *range(max(half, half + len(ranks)), len(values))]:
+        medians[place] = np.median(values[max(0, place - half) : place + half])
+    return medians
