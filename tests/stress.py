@@ -14,6 +14,7 @@ A round is one store: builds of it are killed, one to four in a row, then the sa
 """
 
 import argparse
+import hashlib
 import os
 import signal
 import subprocess
@@ -82,9 +83,13 @@ def program() -> list[str]:
     return [str(Path(sysconfig.get_path("scripts")) / name)]
 
 
-def content(path: Path) -> dict[str, bytes]:
-    """All files of a folder with what is in them."""
-    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+def content(path: Path) -> dict[str, str]:
+    """All files of a folder with the sha256 of what is in them; locks are no content."""
+    return {
+        str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and file.suffix != ".lock"
+    }
 
 
 def count_files(folder: Path) -> int:
@@ -235,7 +240,7 @@ class Reference:
     """A store built in peace, and how long that took."""
 
     store: Path
-    content: dict[str, bytes]
+    content: dict[str, str]
     pieces: list[set[str]]
     duration_s: float
     files: int  # at most at one time
