@@ -16,6 +16,7 @@ A round is one store: builds of it are killed, one to four in a row, then the sa
 import argparse
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -233,6 +234,14 @@ def wait_for(condition: Callable[[], object], running: Running, longest_s: float
             raise TimeoutError(f"waited {longest_s:.0f} s in vain: {running.text[-2000:]}")
         time.sleep(POLL_S)
     return True
+
+
+def check_message(text: str, *wanted: str) -> None:
+    """Demand one error message, without a traceback, that says all that is wanted (regular expressions)."""
+    assert "Traceback" not in text, text
+    assert text.count("Error: ") == 1 and text.startswith("Error: "), text
+    for pattern in wanted:
+        assert re.search(pattern, text), (pattern, text)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -128,6 +129,28 @@ def test_a_worker_of_two_is_killed(material: Material, tmp_path: Path):
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
+def test_the_driver_is_killed_and_its_cluster_lives(material: Material, tmp_path: Path):
+    """The same command, given at once on the same cluster, goes on; what still ran for the dead one leaves no trace."""
+    target = tmp_path / "out" / "s.zarr"
+    target.parent.mkdir()
+    with Cluster(tmp_path / "cluster") as cluster:
+        for _ in range(2):
+            cluster.add_worker()
+        command = material.command(target, "--scheduler", cluster.address)
+        with stress.Running(command, tmp_path / "log") as build:
+            assert stress.wait_for(lambda: len(stress.shard_files(target.parent)) >= 3, build), build.text
+            build.process.kill()
+            build.process.wait()
+        before = stress.shard_files(target.parent)
+        with stress.Running(command, tmp_path / "log") as build:
+            assert build.wait() == 0, build.text
+        time.sleep(1.0)  # for what still runs on the cluster
+    assert stress.content(target) == material.reference.content
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    whole, rewritten = material.reference.rewritten(before, stress.shard_files(target))
+    assert rewritten <= 2, (whole, rewritten)
+
+
 def test_the_scheduler_dies(material: Material, tmp_path: Path):
     """A clear error, soon; with another scheduler the build goes on."""
     target = tmp_path / "out" / "s.zarr"
@@ -144,7 +167,7 @@ def test_the_scheduler_dies(material: Material, tmp_path: Path):
             assert stress.wait_for(two_pieces, build), build.text
             os.killpg(cluster.scheduler.process.pid, 9)
             assert build.wait(60.0) == 2, build.text
-            check_message(build.text, "scheduler", re.escape(cluster.address), "again|same command|goes on")
+            stress.check_message(build.text, "scheduler", re.escape(cluster.address), "again|same command|goes on")
             assert not build.left_over()
     assert not target.exists()
     before = stress.shard_files(target.parent)
@@ -156,14 +179,6 @@ def test_the_scheduler_dies(material: Material, tmp_path: Path):
     assert stress.content(target) == material.reference.content
     whole, rewritten = material.reference.rewritten(before, stress.shard_files(target))
     assert whole >= 2 and rewritten <= 1, (whole, rewritten)
-
-
-def check_message(text: str, *wanted: str) -> None:
-    """One message, without a traceback, that says all that is wanted."""
-    assert "Traceback" not in text, text
-    assert text.count("Error: ") == 1 and text.startswith("Error: "), text
-    for pattern in wanted:
-        assert re.search(pattern, text), (pattern, text)
 
 
 @pytest.mark.parametrize("instead", ["nothing", "another font"])
@@ -188,7 +203,9 @@ def test_a_worker_without_the_font(material: Material, tmp_path: Path, instead: 
         command = material.command(target, "--scheduler", cluster.address)
         with stress.Running(command, tmp_path / "log") as build:
             assert build.wait() == 2, build.text
-            check_message(build.text, re.escape(str(material.font)), "worker|machine", "sha256|another file|absent|no ")
+            stress.check_message(
+                build.text, re.escape(str(material.font)), "worker|machine", "sha256|another file|absent|no "
+            )
         assert not target.exists()
         lacking.end()
         cluster.add_worker()

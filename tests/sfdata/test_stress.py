@@ -82,14 +82,7 @@ class Site:
 def refused(result: Result, *wanted: str) -> None:
     """Exit code 2 and one message that says all that is wanted (regular expressions)."""
     assert result.exit_code == 2, (result.exit_code, result.output, result.exception)
-    check_message(result.stderr, *wanted)
-
-
-def check_message(text: str, *wanted: str) -> None:
-    assert "Traceback" not in text, text
-    assert text.count("Error: ") == 1 and text.startswith("Error: "), text
-    for pattern in wanted:
-        assert re.search(pattern, text), (pattern, text)
+    stress.check_message(result.stderr, *wanted)
 
 
 def flip(path: Path, place: int) -> None:
@@ -179,7 +172,7 @@ def test_a_full_disk(site: Site, tmp_path: Path, when: str):
         command = [*stress.program(), *site.command(target, workers=2 if when == "frames" else 1)]
         with stress.Running(command, tmp_path / "log") as running:
             assert running.wait() == 2, running.text
-            check_message(
+            stress.check_message(
                 running.text, "No space left on device", re.escape(str(target)), "free|room", "again|same command"
             )
             assert not running.left_over()
