@@ -167,7 +167,7 @@ def test_a_full_disk(site: Site, tmp_path: Path, when: str):
     disk = tmp_path / "disk"
     target = disk / "s.zarr"
     frames = sum(file.stat().st_blocks for file in site.reference.store.rglob("frames/c/*/*")) * 512
-    size = frames // 2 if when == "frames" else frames + 40_000
+    size = frames * 3 // 4 if when == "frames" else frames + 40_000
     with tmpfs(disk, f"size={size // 4096 * 4}k"):
         command = [*stress.program(), *site.command(target, workers=2 if when == "frames" else 1)]
         with stress.Running(command, tmp_path / "log") as running:
