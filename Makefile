@@ -11,7 +11,7 @@ MIDI := sfdata/shipped/giantmidi
 FEW := $(MIDI)/Bach_*.mid $(MIDI)/Haydn_*.mid $(MIDI)/Scarlatti_*.mid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench fuzz clean
+.PHONY: help install demo test check bench fuzz stress clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -54,6 +54,9 @@ bench: $(INSTALLED)  ## measure the pipeline's steps against their bounds, side 
 
 fuzz: $(INSTALLED)  ## build a store from 1,000 damaged MIDI files and count what became of them
 	$(BIN)/python tests/fuzzing.py --count 1000
+
+stress: $(INSTALLED)  ## kill builds at 30 random moments, and see that each goes on and ends with the same bytes
+	$(BIN)/python tests/stress.py --count 30
 
 clean:  ## remove the environment, the demo and all caches
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
