@@ -17,8 +17,9 @@ def events_of(notes: NoteArray, total: int) -> Events:
     """Events of a performance in order, note-offs first, and one at its end that does nothing."""
     on, off = (times.tolist() for times in event_grid_samples(notes, RATE))
     pitch, velocity = notes["pitch"].tolist(), notes["velocity"].tolist()
+    ends = [(t, 0, p, 0) for t, p in zip(off, pitch, strict=True)]
     starts = [(t, 1, p, v) for t, p, v in zip(on, pitch, velocity, strict=True)]
-    return sorted([(t, 0, p, 0) for t, p in zip(off, pitch, strict=True)] + starts) + [(total, 2, 0, 0)]
+    return [*sorted(ends + starts), (total, 2, 0, 0)]
 
 
 class RawSynth:
@@ -30,12 +31,12 @@ class RawSynth:
     bank, program : int
     effects : bool
         FluidSynth's own reverb and chorus.
-    keep_samples : bool
-        Load only the samples of the preset (as sfdata does), or all at once (as FluidSynth does by default).
+    whole_font : bool
+        Load all samples at once, as FluidSynth does by default, or only those of the preset, as sfdata does.
     """
 
     def __init__(
-        self, soundfont: str, bank: int = 0, program: int = 0, effects: bool = False, keep_samples: bool = False
+        self, soundfont: str, bank: int = 0, program: int = 0, effects: bool = False, whole_font: bool = False
     ) -> None:
         self.library = library = ctypes.CDLL(find_library())
         pointer, number = ctypes.c_void_p, ctypes.c_int
@@ -62,7 +63,7 @@ class RawSynth:
         for key, value in {
             b"synth.reverb.active": int(effects),
             b"synth.chorus.active": int(effects),
-            b"synth.dynamic-sample-loading": int(not keep_samples),
+            b"synth.dynamic-sample-loading": int(not whole_font),
             b"synth.polyphony": 512,
         }.items():
             library.fluid_settings_setint(self.settings, key, value)

@@ -69,7 +69,7 @@ def run(name: str, folder: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=HERE.parent / "docs" / "benchmarks.md")
-    parser.add_argument("--only", nargs="+", choices=[*MEASURED, *PRINTED], help="benchmarks to run; the page lacks others")
+    parser.add_argument("--only", nargs="+", choices=[*MEASURED, *PRINTED], help="run these; the page lacks others")
     options = parser.parse_args()
     names = [n for n in options.only or [*MEASURED, *PRINTED] if (HERE / f"{n}.py").is_file()]
     with tempfile.TemporaryDirectory() as folder:

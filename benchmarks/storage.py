@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from timing import arguments, measure, pieces, save
 from zarr.codecs import BloscCodec, ZstdCodec
 
@@ -117,7 +116,8 @@ def try_choice(choice: dict[str, Any], frames: Array, rate_hz: float, repetition
             repetitions,
         )
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    megabytes = {"write": values.size * 2e-6, "shards": values.size * 2e-6, "chunks": 100 * chunk * values.shape[1] * 2e-6}
+    whole, picked = (rows * values.shape[1] * 2e-6 for rows in (len(values), len(starts) * chunk))
+    megabytes = {"write": whole, "shards": whole, "chunks": picked}
     return {"MB an hour": size / 1e6 / (len(values) / rate_hz / 3600)} | {
         f"{name}, MB/s": megabytes[name] / seconds[name] for name in megabytes
     }
@@ -190,7 +190,7 @@ def compare_formats(trained_on: Store, folder: Path, epochs: int, pairs: int) ->
         store = open_store(folder / f"{name}.zarr")
         for label, method in methods.items():
             table[f"{name}, {label}"] = hits(open_method(method, device="cpu"), store, pairs)
-    print(f"\n{'test pairs, method':40}" + "".join(f"{key:>16}" for key in ("format", "bucket 1", "<= 100 ms", "changed")))
+    print(f"\n{'test pairs, method':40}{'format':>16}{'bucket 1':>16}{'<= 100 ms':>16}{'changed':>16}")
     for label, by_format in table.items():
         for kind, values in by_format.items():
             print(f"{label:40}{kind:>16}" + "".join(f"{value:16.2%}" for value in values.values()))
@@ -199,7 +199,7 @@ def compare_formats(trained_on: Store, folder: Path, epochs: int, pairs: int) ->
 
 def main() -> None:
     parser = arguments(__doc__, 3)
-    parser.add_argument("--epochs", type=int, default=4, help="that the network is trained; 0 trains none (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=4, help="of training; 0: only codecs (%(default)s)")
     parser.add_argument("--pairs", type=int, default=600, help="at most, of each test set (%(default)s)")
     options, figures = parser.parse_args(), {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,11 @@
 """What one would write in an afternoon, per pair: pretty_midi for the sound, librosa for the picture, ``np.save``.
 
-Pairs are drawn at random from a store of real pieces. *As usually written*, a function makes one pair: it opens the MIDI
-file with pretty_midi, cuts out the notes of the reference's 12 s and of the snippet's window, lets pretty_midi play them
-at its default of 44.1 kHz (which makes a synth and loads the font each time), takes librosa's mel spectrogram of each,
-and saves both. Then the same by degrees wiser: with notes that are there already, at 22.05 kHz; and with one synth for
-all. Where FluidR3 is on the machine, the first is done with it for the snippets, too: fonts above TimGM6mb's 6 MB take
-longer to load. Against them stands the CPU time of a whole build by sfdata, divided by its pairs.
+Pairs are drawn at random from a store of real pieces. *As usually written*, a function makes one pair: it opens the
+MIDI file with pretty_midi, cuts out the notes of the reference's 12 s and of the snippet's window, lets pretty_midi
+play them at its default of 44.1 kHz (which makes a synth and loads the font each time), takes librosa's mel spectrogram
+of each, and saves both. Then the same by degrees wiser: with notes that are there already, at 22.05 kHz; and with one
+synth for all. Where FluidR3 is on the machine, the first is done with it for the snippets, too: fonts above TimGM6mb's
+6 MB take longer to load. Against them stands the CPU time of a whole build by sfdata, divided by its pairs.
 
 Run: python benchmarks/student.py [--repetitions 2] [--pairs 12] [--json FILE]
 """
@@ -69,8 +69,10 @@ def picture(pretty_midi: Any, side: Side, synth: Any, rate: int, read: bool) -> 
         )
     midi.instruments.append(part)
     sound = midi.fluidsynth(fs=rate if isinstance(synth, str) else None, synthesizer=synth)
-    bands = librosa.feature.melspectrogram(y=sound, sr=rate, n_fft=2048 * rate // RATE, hop_length=rate // 20, n_mels=88)
-    return np.log1p(100 * bands)
+    n_fft = 2048 * rate // RATE
+    return np.log1p(
+        100 * librosa.feature.melspectrogram(y=sound, sr=rate, n_fft=n_fft, hop_length=rate // 20, n_mels=88)
+    )
 
 
 def main() -> None:

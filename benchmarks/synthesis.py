@@ -96,7 +96,7 @@ def speed(seconds: float, repetitions: int) -> dict[str, float]:
             print("(left out: the program fluidsynth, which is not installed: apt-get install fluidsynth)")
         found = ratios(measure(contenders, repetitions))
     length = sum(events[-1][0] for events in performances) / RATE
-    show(f"synthesis of {len(notes)} performances, {length:.0f} s, FluidSynth {library_version()}: CPU over bound", found)
+    show(f"synthesis, {len(notes)} performances, {length:.0f} s, FluidSynth {library_version()}: CPU over bound", found)
     return found
 
 
@@ -106,19 +106,17 @@ def fresh(repetitions: int) -> dict[str, dict[str, float]]:
     for entry in inventory():
         if not entry["path"]:
             continue
-        instrument = resolve_instrument(f"{entry['name']}:0")
-        table[entry["name"]] = {
-            name: 1000 * value
-            for name, value in measure(
-                {
-                    "font loaded for each rendition": lambda font=entry["path"]: RawSynth(font, keep_samples=True).close(),
-                    "font borrowed, sfdata.render of one note": lambda own=instrument: render(
-                        ONE_NOTE, own, RATE, RenderSettings(tail_s=0)
-                    ),
-                },
-                1 if entry["bytes"] > 3e7 else repetitions,
-            ).items()
-        }
+        instrument, font = resolve_instrument(f"{entry['name']}:0"), entry["path"]
+        seconds = measure(
+            {
+                "font loaded for each rendition": lambda font=font: RawSynth(font, whole_font=True).close(),
+                "font borrowed, sfdata.render of one note": lambda instrument=instrument: render(
+                    ONE_NOTE, instrument, RATE, RenderSettings(tail_s=0)
+                ),
+            },
+            1 if entry["bytes"] > 3e7 else repetitions,
+        )
+        table[entry["name"]] = {name: 1000 * value for name, value in seconds.items()}
         show(f"a fresh synth, {entry['name']}: ms of CPU", table[entry["name"]])
     return table
 

@@ -1,7 +1,8 @@
 """What the benchmarks share: measuring side by side, real music to measure on, and how results are printed and kept.
 
 Contenders take turns on the same material, so that a busy machine is equally busy for all; after a warm-up, medians of
-their repetitions are compared. Time is CPU time, of the process and of those it started, unless a script says otherwise.
+their repetitions are compared. Time is CPU time, of the process and of those that it started, unless a script says
+otherwise.
 """
 
 import argparse
@@ -31,11 +32,14 @@ def cpu_s() -> float:
 
 
 def measure(
-    contenders: Mapping[str, Callable[[], object]], repetitions: int, clock: Callable[[], float] = cpu_s
+    contenders: Mapping[str, Callable[[], object]],
+    repetitions: int,
+    clock: Callable[[], float] = cpu_s,
+    warm_up: bool = True,
 ) -> dict[str, float]:
     """Median seconds of each contender, interleaved, after one warm-up."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for repetition in range(repetitions + 1):
+    for repetition in range(0 if warm_up else 1, repetitions + 1):
         for name, work in contenders.items():
             began = clock()
             work()
@@ -75,7 +79,7 @@ def save(options: argparse.Namespace, figures: Mapping[str, Any]) -> None:
 def pieces(*patterns: str) -> list[Path]:
     """Shipped MIDI files whose names match one of some patterns; all without."""
     folder = shipped_file("giantmidi")
-    return sorted({path for pattern in patterns or ("*.mid",) for path in folder.glob(pattern) if path.suffix == ".mid"})
+    return sorted({path for pattern in patterns or ("*",) for path in folder.glob(f"{pattern}.mid")})
 
 
 def optional(name: str) -> Any:
@@ -84,19 +88,9 @@ def optional(name: str) -> Any:
     pyfluidsynth looks for the library when it is imported: it is shown the one that sfdata uses.
     """
     try:
-        with mock.patch("ctypes.util.find_library", lambda _: find_library_once()):
+        library = find_library()
+        with mock.patch("ctypes.util.find_library", lambda _: library):
             return importlib.import_module(name)
     except ImportError as error:
         print(f"(left out: {name}, which is not installed: {error})")
         return None
-
-
-_LIBRARY: list[str] = []
-
-
-def find_library_once() -> str:
-    """The FluidSynth library that sfdata uses."""
-    return _LIBRARY[0]
-
-
-_LIBRARY.append(find_library())
