@@ -8,7 +8,6 @@ Run: python benchmarks/scaling.py [--repetitions 2] [--recipe pipelines/demo.tom
 """
 
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from timing import RATE, SHORT, arguments, measure, pieces, save, show
+from timing import RATE, SHORT, arguments, command, measure, pieces, save, show
 
 from sfdata.midi import read_piece
 from sfdata.render import RenderSettings, render
@@ -51,9 +50,9 @@ def spread(pool: Executor, files: list[Path], parts: int) -> list[list[int]]:
     )
 
 
-def command(recipe: str, files: list[Path], workers: int, folder: str) -> Callable[[], object]:
-    line = [sys.executable, "-m", "sfdata.cli", "build", recipe, *files, "-o", f"{folder}/store.zarr", "--overwrite"]
-    return lambda: subprocess.run([*line, "--workers", str(workers)], check=True, capture_output=True)
+def whole_build(recipe: str, files: list[Path], workers: int, folder: str) -> Callable[[], object]:
+    line = command("sfdata", "build", recipe, *files, "-o", f"{folder}/store.zarr", "--overwrite", "--workers", workers)
+    return lambda: subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
 
 
 def main() -> None:
@@ -80,7 +79,7 @@ def main() -> None:
         sets = {"all": pieces(), "two short": pieces("Bach*")}
         walls = measure(
             {
-                f"{name} {workers}": command(options.recipe, chosen, workers, folder)
+                f"{name} {workers}": whole_build(options.recipe, chosen, workers, folder)
                 for name, chosen in sets.items()
                 for workers in (1, 2)
             },

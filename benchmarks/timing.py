@@ -94,3 +94,8 @@ def optional(name: str) -> Any:
     except ImportError as error:
         print(f"(left out: {name}, which is not installed: {error})")
         return None
+
+
+def command(name: str, *words: object) -> list[str]:
+    """A command line of ``sfdata`` or ``sfmodel``, as run by this Python."""
+    return [sys.executable, "-c", f"from {name}.cli import main; main()", *(str(word) for word in words)]
