@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from timing import RATE, SHORT, arguments, command, measure, pieces, save, show
+from timing import RATE, arguments, command, measure, pieces, save, show
 
 from sfdata.midi import read_piece
 from sfdata.render import RenderSettings, render
@@ -58,7 +58,7 @@ def whole_build(recipe: str, files: list[Path], workers: int, folder: str) -> Ca
 def main() -> None:
     parser = arguments(__doc__, 2)
     parser.add_argument("--recipe", default=str(shipped_file("pipelines/demo.toml")))
-    options, files = parser.parse_args(), pieces(*SHORT)
+    options, files = parser.parse_args(), pieces("Bach*", "Scarlatti*")
     if default_workers() < 2:
         print("(this machine has one core: two workers cannot be faster here)")
     with ProcessPoolExecutor(2, get_context("spawn")) as processes, ThreadPoolExecutor(2) as threads:
