@@ -1,5 +1,6 @@
 """The page docs/benchmarks.md: the table that compares, how to read it, and what each command printed."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -153,7 +154,9 @@ def page(machine: Mapping[str, str], results: Results) -> str:
             for *cells, script in (make(results[name]["figures"]) for make in makers):
                 parts.append("| " + " | ".join([*cells, f"`{script}.py`"]) + " |")
     parts += ["", "## How to read it", ""]
-    parts += [f"{text}\n" for name, text in READING.items() if ("synthesis" if name == "fresh" else name) in results]
+    for name, text in READING.items():
+        if ("synthesis" if name == "fresh" else name) in results:
+            parts += [textwrap.fill(" ".join(text.split()), 120, break_on_hyphens=False, break_long_words=False), ""]
     parts += [
         "## What each command printed",
         "",

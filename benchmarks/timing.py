@@ -6,6 +6,7 @@ otherwise.
 """
 
 import argparse
+import ctypes.util
 import importlib
 import json
 import os
@@ -88,8 +89,8 @@ def optional(name: str) -> Any:
     pyfluidsynth looks for the library when it is imported: it is shown the one that sfdata uses.
     """
     try:
-        library = find_library()
-        with mock.patch("ctypes.util.find_library", lambda _: library):
+        library, found = find_library(), ctypes.util.find_library
+        with mock.patch("ctypes.util.find_library", lambda asked: library if "fluidsynth" in asked else found(asked)):
             return importlib.import_module(name)
     except ImportError as error:
         print(f"(left out: {name}, which is not installed: {error})")
