@@ -49,8 +49,9 @@ check: $(INSTALLED)  ## lint and check types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## measure the pipeline's steps against their bounds, side by side
-	$(BIN)/python benchmarks/bounds.py
+bench: $(INSTALLED)  ## measure everything against its bounds, side by side with others, and write docs/benchmarks.md
+	$(BIN)/python -m pip install --quiet pyfluidsynth mido threadpoolctl
+	$(BIN)/python benchmarks/run_all.py
 
 fuzz: $(INSTALLED)  ## build a store from 1,000 damaged MIDI files and count what became of them
 	$(BIN)/python tests/fuzzing.py --count 1000

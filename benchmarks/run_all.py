@@ -1,0 +1,85 @@
+"""All benchmarks, one after another, and the page docs/benchmarks.md of what they give.
+
+Run: python benchmarks/run_all.py [--output docs/benchmarks.md] [--only NAME …]
+
+Needs an idle machine; takes some twelve minutes on two cores. A benchmark that fails is named on the page, and the
+exit code is 1.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from page import page
+
+from sfdata.fluidsynth import library_version
+
+HERE = Path(__file__).resolve().parent
+MEASURED = ("synthesis", "spectrogram", "midi", "build", "scaling", "student", "storage")
+PRINTED = ("loader", "memory", "planning")  # shown as they print
+
+
+def machine() -> dict[str, str]:
+    """Facts of the machine and of what it runs."""
+    names = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    memory = [int(line.split()[1]) / 2**20 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")]
+    versions = {name: version(name) for name in ("numpy", "scipy", "zarr", "symusic")}
+    return {
+        "processor": f"{names[0] if names else platform.processor()} ({platform.machine()}), {os.cpu_count()} cores",
+        "memory": f"{memory[0]:.0f} GiB" if memory else "unknown",
+        "Python": platform.python_version(),
+        "FluidSynth": library_version(),
+    } | versions
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).is_file() else []
+
+
+def run(name: str, folder: str) -> dict[str, Any]:
+    """One benchmark: its command, what it printed, its figures."""
+    figures = Path(folder) / f"{name}.json"
+    line = [sys.executable, str(HERE / f"{name}.py"), *(["--json", str(figures)] if name in MEASURED else [])]
+    print(f"\n== {name}", flush=True)
+    began, text = time.monotonic(), []
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=HERE.parent, env=environment) as process:
+        for printed in process.stdout or ():
+            print(printed, end="", flush=True)
+            text.append(printed)
+    seconds = time.monotonic() - began
+    print(f"({seconds:.0f} s)", flush=True)
+    return {
+        "command": f"python benchmarks/{name}.py",
+        "failed": process.returncode != 0,
+        "text": "".join(text).strip("\n"),
+        "figures": json.loads(figures.read_text()) if figures.is_file() else {},
+        "seconds": seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=HERE.parent / "docs" / "benchmarks.md")
+    parser.add_argument("--only", nargs="+", choices=[*MEASURED, *PRINTED], help="run these; the page lacks others")
+    options = parser.parse_args()
+    names = [n for n in options.only or [*MEASURED, *PRINTED] if (HERE / f"{n}.py").is_file()]
+    with tempfile.TemporaryDirectory() as folder:
+        results = {name: run(name, folder) for name in names}
+    options.output.write_text(page(machine(), results))
+    failed = [name for name, result in results.items() if result["failed"]]
+    print(f"\n{options.output} written in {sum(r['seconds'] for r in results.values()) / 60:.1f} minutes")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
