@@ -4,7 +4,8 @@
 Either cuts the same bytes for the same pair.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,12 +151,16 @@ class SplitPairs:
             np.asarray(index, dtype=np.int64),
         )
 
-    def read(self, renditions: NDArray[np.integer]) -> tuple[NDArray[np.floating], IntArray]:
+    def read(
+        self, renditions: NDArray[np.integer], cancelled: Callable[[], bool] = lambda: False
+    ) -> tuple[NDArray[np.floating], IntArray]:
         """Read renditions, few large requests in place of many small ones, and check them.
 
         Parameters
         ----------
         renditions : ndarray of int, ascending
+        cancelled : callable
+            Asked before each request whether to give up.
 
         Returns
         -------
@@ -168,6 +173,8 @@ class SplitPairs:
         ------
         ValueError
             If a rendition cannot be read, differs from its checksum, or holds values that are no finite numbers.
+        CancelledError
+            If it was cancelled.
         """
         count = self.frame_count[renditions]
         first_of = np.full(len(self.frame_count), -1, dtype=np.int64)
@@ -175,6 +182,8 @@ class SplitPairs:
         frames = np.empty((int(count.sum()), self.bins), dtype=self.store.frames.dtype)
         row_bytes = self.bins * frames.itemsize
         for run in _runs(self.store.renditions["first_frame"][renditions], count, READ_BYTES // row_bytes):
+            if cancelled():
+                raise CancelledError(f"reading {self.store.path} was cancelled")
             part = renditions[run]
             begin, end = first_of[part[0]], first_of[part[-1]] + self.frame_count[part[-1]]
             self._read_run(part, frames[begin:end])
