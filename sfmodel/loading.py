@@ -9,6 +9,7 @@ from sfdata.blocks import BlockReader
 from sfdata.order import PairOrder
 from sfdata.reader import PairReader
 from sfdata.store import Store
+from sfmodel.free_memory import free_memory_bytes
 
 LOADINGS = ("auto", "memory", "blocks")
 MEMORY_SHARE = 0.5  # of what is free: the rest is for batches, the network, and whoever else is there
@@ -17,15 +18,11 @@ MIB = 2**20
 Reader = PairReader | BlockReader
 
 
-def free_memory_bytes() -> int | None:
+def free_for_frames() -> int | None:
     """Memory that this process may take, its share where several of one machine train together; None if unknown."""
     try:
-        import torch
-
-        from sfmodel.devices import available_bytes
-
-        free = available_bytes(torch.device("cpu"))
-    except ImportError:  # classic methods work without PyTorch and psutil
+        free = free_memory_bytes()
+    except ImportError:  # classic methods work without psutil
         return None
     processes = os.environ.get("LOCAL_WORLD_SIZE", "1")  # set by torchrun
     return free // max(1, int(processes) if processes.isdecimal() else 1)
@@ -61,7 +58,7 @@ def open_reader(
     if loading not in LOADINGS:
         raise ValueError(f"loading {loading!r}; expected one of {', '.join(LOADINGS)}")
     reader = BlockReader(store, split)
-    free = free_memory_bytes() if free is None else free
+    free = free_for_frames() if free is None else free
     if loading == "memory" or (loading == "auto" and (free is None or reader.frame_bytes <= MEMORY_SHARE * free)):
         return PairReader(store, split, max_bytes=free)
     if group_bytes is not None and free is not None:
@@ -85,4 +82,4 @@ def describe_loading(reader: Reader) -> str:
     '53 MiB in memory'
     """
     where = "in memory" if isinstance(reader, PairReader) else "read in blocks"
-    return f"{reader.frame_bytes / MIB:.0f} MiB {where}"
+    return f"{reader.frame_bytes / MIB:.3g} MiB {where}"

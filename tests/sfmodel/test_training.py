@@ -243,7 +243,7 @@ def test_interrupted_among_blocks_and_resumed(large_split, run_in_memory, tmp_pa
 
 
 def test_what_does_not_fit_is_read_in_blocks(large_split, tmp_path, monkeypatch):
-    monkeypatch.setattr("sfmodel.loading.free_memory_bytes", lambda: 5 * 2**20)
+    monkeypatch.setattr("sfmodel.loading.free_for_frames", lambda: 5 * 2**20)
     lines: list[str] = []
     train(large_split, tmp_path / "run", replace(LARGE, epochs=1), log=lines.append)
     assert "MiB read in blocks" in lines[0]
@@ -439,7 +439,7 @@ def test_too_little_memory_is_told_before_anything_is_built(small_store, tmp_pat
     with pytest.raises(ValueError, match="take a smaller network"):
         train(small_store, tmp_path / "run", SETTINGS)
     monkeypatch.undo()
-    monkeypatch.setattr("sfmodel.loading.free_memory_bytes", lambda: 2**10)
+    monkeypatch.setattr("sfmodel.loading.free_for_frames", lambda: 2**10)
     with pytest.raises(ValueError, match="MiB are allowed; read it in blocks"):
         train(small_store, tmp_path / "run", SETTINGS, loading="memory")
     with pytest.raises(ValueError, match=r"in blocks holds up to \d MiB, 0 MiB are free; shuffle less than 512 MiB"):
