@@ -5,7 +5,7 @@ The choice changes no order and no byte of what is read, only where it waits mea
 
 import os
 
-from sfdata.blocks import BlockReader
+from sfdata.block_reader import BlockReader
 from sfdata.order import PairOrder
 from sfdata.reader import PairReader
 from sfdata.store import Store

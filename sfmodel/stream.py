@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from sfdata.blocks import epoch_batches
+from sfdata.block_reader import epoch_batches
 from sfdata.order import GROUP_BYTES, BatchSizes
 from sfdata.store import Store
 from sfmodel.dataset import OpenedSplit, Tensors, batch_tensors

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sfdata.blocks import epoch_batches
+from sfdata.block_reader import epoch_batches
 from sfdata.order import BatchSizes, PairOrder
 from sfdata.store import Store, open_store
 from sfmodel.batches import device_batches

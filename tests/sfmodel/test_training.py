@@ -14,7 +14,7 @@ import pytest
 import torch
 import zarr
 
-from sfdata.blocks import epoch_batches
+from sfdata.block_reader import epoch_batches
 from sfdata.order import BatchSizes, PairOrder
 from sfdata.reader import PairReader
 from sfdata.store import open_store

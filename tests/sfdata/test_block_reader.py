@@ -7,7 +7,7 @@ import pytest
 import zarr
 
 from sfdata import PairReader, open_store
-from sfdata.blocks import BlockReader, epoch_batches
+from sfdata.block_reader import BlockReader, epoch_batches
 from sfdata.order import BatchSizes, PairOrder
 from sfdata.reader import SplitPairs
 
