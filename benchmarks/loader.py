@@ -2,8 +2,8 @@
 
 Contenders take the same pairs in turns; after a warm-up, medians of the repetitions are compared. Ratios are of CPU
 time where one process does the work, of wall time where DataLoader workers do; the consumer takes batches as fast as
-they come. The bound copies windows by plain NumPy slices out of an array in memory (and one that is memory-mapped) into a
-batch's buffers.
+they come. The bound copies windows by plain NumPy slices out of an array in memory (and one that is memory-mapped) into
+a batch's buffers.
 
 The store on disk is the given one repeated, as many files; only `--held-mib` of it are held, and its pages are dropped
 from the cache before every epoch.

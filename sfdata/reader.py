@@ -1,6 +1,6 @@
 """Reading pairs in batches: the one way from a store to arrays, for training, evaluation and baselines.
 
-:class:`PairReader` holds a split's frames in memory; :class:`sfdata.block_reader.BlockReader` reads them block by block.
+:class:`PairReader` holds a split's frames in memory; :class:`sfdata.block_reader.BlockReader` reads them in blocks.
 Either cuts the same bytes for the same pair.
 """
 
@@ -269,7 +269,7 @@ class PairReader(SplitPairs):
         return self.cut(self.frames, self._first_of, index, reference_start)
 
     def holding(self, groups: Sequence[NDArray[np.integer]]) -> AbstractContextManager["PairReader"]:
-        """Hold groups of renditions one after another, as :meth:`sfdata.block_reader.BlockReader.holding`: all are here."""
+        """Hold groups of renditions one after another, as a block reader does: here all of them are held."""
         return nullcontext(self)
 
     def group_batch(self, group: int, index: NDArray[np.integer], reference_start: IntArray | None = None) -> Batch:
