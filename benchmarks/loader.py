@@ -8,8 +8,9 @@ a batch's buffers.
 The store on disk is the given one repeated, as many files; only `--held-mib` of it are held, and its pages are dropped
 from the cache before every epoch.
 
-Run: python benchmarks/loader.py STORE [--repetitions 7] [--copies 24] [--held-mib 256] [--folder /tmp]
-     (sfdata build pipelines/demo.toml -o STORE)
+Run: python benchmarks/loader.py [STORE] [--repetitions 7] [--copies 24] [--held-mib 256] [--folder /tmp]
+
+Without a store, that of pipelines/demo.toml is built first, which takes a minute.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import os
 import platform
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +46,8 @@ from sfmodel.memory import keep_freed_memory
 from sfmodel.settings import TrainingSettings
 from sfmodel.stream import PairStream
 
+DEMO = Path(__file__).parents[1] / "pipelines" / "demo.toml"
+SFDATA = [sys.executable, "-c", "from sfdata.cli import main; main()"]
 BATCH = 64
 MIB = 2**20
 POINTS_AT = {"renditions/performance": "performances", "performances/piece": "pieces"}
@@ -293,7 +298,7 @@ def beside_training(store: Store, held_mib: int, steps: dict[str, int]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("store", type=Path)
+    parser.add_argument("store", type=Path, nargs="?")
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--copies", type=int, default=24)
     parser.add_argument("--held-mib", type=int, default=256)
@@ -301,10 +306,13 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(1)
-    store = open_store(options.store)
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python ", end="")
     print(f"{platform.python_version()}, NumPy {np.__version__}, Zarr {zarr.__version__}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        path = options.store or Path(folder) / "demo.zarr"
+        if options.store is None:
+            subprocess.run([*SFDATA, "build", str(DEMO), "-o", str(path)], check=True, stdout=subprocess.DEVNULL)
+        store = open_store(path)
         in_memory(store, options.repetitions, Path(folder))
         large = Path(folder) / "large.zarr"
         repeat_store(store, large, options.copies)
