@@ -169,7 +169,7 @@ def in_memory(store: Store, repetitions: int, folder: Path) -> None:
 
     def whole_stream() -> int:
         stream.set_epoch(1)
-        return sum(len(batch["index"]) for batch in itertools.islice(DataLoader(stream, None), 100))
+        return sum(len(batch["index"]) for batch in DataLoader(stream, None))
 
     two = {"num_workers": 2, "prefetch_factor": 4}
     contenders = {
@@ -179,7 +179,7 @@ def in_memory(store: Store, repetitions: int, folder: Path) -> None:
         "PairReader.batch, fresh references": each(
             lambda index: reader.batch(index, reader.draw_starts(index, np.random.default_rng(0)))
         ),
-        "PairStream, DataLoader": whole_stream,
+        "PairStream, DataLoader, a whole epoch": whole_stream,
         "PairDataset, DataLoader, whole batches": drawn(loader_of(data, collate_fn=whole_batch)),
         "PairDataset, DataLoader, 2 workers, whole batches": drawn(loader_of(data, collate_fn=whole_batch, **two)),
         "PairDataset, DataLoader, PyTorch's collate": drawn(loader_of(data)),
