@@ -141,12 +141,31 @@ def cut_windows(
     >>> cut_windows(np.arange(1, 7.0).reshape(6, 1), np.array([3]), np.array([3]), np.array([-1]), 5)[0, :, 0].tolist()
     [0.0, 4.0, 5.0, 6.0, 0.0]
     """
-    position = np.asarray(start)[:, None] + np.arange(length)  # (windows, length)
-    inside = (position >= 0) & (position < np.asarray(frame_count)[:, None])
-    rows = np.where(inside, position + np.asarray(first_frame)[:, None], 0)
-    windows = frames[rows]  # (windows, length, bins)
-    windows[~inside] = 0
+    frames = np.ascontiguousarray(frames)
+    start, frame_count, first_frame = np.asarray(start), np.asarray(frame_count), np.asarray(first_frame)
+    inside = (start >= 0) & (start <= frame_count - length)
+    windows = _whole_windows(frames, np.where(inside, first_frame + start, 0), length)
+    for i in np.flatnonzero(~inside).tolist():
+        low = min(max(0, -int(start[i])), length)
+        high = max(low, min(length, int(frame_count[i] - start[i])))
+        windows[i, :low] = windows[i, high:] = 0
+        begin = int(first_frame[i] + start[i])
+        windows[i, low:high] = frames[begin + low : begin + high]
     return windows
+
+
+def _whole_windows(frames: FloatArray, begin: IntArray, length: int) -> FloatArray:
+    """Windows that lie within contiguous `frames`; left open where there are too few frames for even one."""
+    shape = (len(begin), length, frames.shape[1])
+    item_bytes = length * frames.shape[1] * frames.itemsize
+    if len(frames) < length or not item_bytes:
+        return np.empty(shape, dtype=frames.dtype)
+    # One opaque item per possible window, overlapping: picking items copies each window in one go, which is several
+    # times faster than picking its frames one by one.
+    windows: NDArray[np.void] = np.ndarray(
+        len(frames) - length + 1, dtype=f"V{item_bytes}", buffer=frames, strides=frames.strides[:1]
+    )
+    return windows[begin].view(frames.dtype).reshape(shape)
 
 
 def reference_start_grid(frame_count: int, settings: WindowSettings, frame_rate_hz: float) -> IntArray:

@@ -1,18 +1,16 @@
 """Batches on their way from a reader to a device, the next one cut while this one is computed on."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from sfdata.reader import Batch, PairReader
+from sfdata.reader import Batch
 from sfdata.windows import nearest_frame, soft_target_buckets
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,44 +63,26 @@ def tensor_batch(batch: Batch) -> DeviceBatch:
     )
 
 
-def split_order(order: IntArray, batch_size: int, keep_single: bool = False) -> list[IntArray]:
-    """Cut an order of pairs into batches; in training a single pair left over is left out, as batch norm needs two.
-
-    Examples
-    --------
-    >>> [part.tolist() for part in split_order(np.arange(7), 3)]
-    [[0, 1, 2], [3, 4, 5]]
-    >>> [part.tolist() for part in split_order(np.arange(5), 3)]
-    [[0, 1, 2], [3, 4]]
-    """
-    parts = [order[begin : begin + batch_size] for begin in range(0, len(order), batch_size)]
-    single = len(parts) > 1 and batch_size > 1 and len(parts[-1]) == 1
-    return parts[:-1] if single and not keep_single else parts
-
-
-def device_batches(
-    reader: PairReader, parts: list[IntArray], starts: list[IntArray] | None, device: torch.device
-) -> Iterator[DeviceBatch]:
+def device_batches(batches: Generator[Batch, None, None], device: torch.device) -> Iterator[DeviceBatch]:
     """Yield batches on a device, in order; one thread cuts the next while the caller works on this one.
 
     Parameters
     ----------
-    reader : PairReader
-    parts : list of ndarray of int64
-        Pairs of each batch.
-    starts : list of ndarray of int64, optional
-        Starts of the references in place of the pinned ones.
+    batches : generator of Batch
+        Closed in the end.
+    device : torch.device
     """
     pin = device.type == "cuda"
 
-    def cut(i: int) -> DeviceBatch:
-        batch = tensor_batch(reader.batch(parts[i], None if starts is None else starts[i]))
-        return batch.pin_memory() if pin else batch
+    def cut() -> DeviceBatch | None:
+        batch = next(batches, None)
+        if batch is None:
+            return None
+        on_processor = tensor_batch(batch)
+        return on_processor.pin_memory() if pin else on_processor
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as executor:
-        pending = executor.submit(cut, 0) if parts else None
-        for i in range(len(parts)):
-            assert pending is not None
-            batch = pending.result()
-            pending = executor.submit(cut, i + 1) if i + 1 < len(parts) else None
+    with closing(batches), ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as executor:
+        pending = executor.submit(cut)
+        while (batch := pending.result()) is not None:
+            pending = executor.submit(cut)
             yield batch.to(device)

@@ -77,10 +77,17 @@ def models(as_json: bool) -> None:
     show_default=True,
     help="Draw each pair's reference anew every epoch, or take the one the store pins.",
 )
+@click.option("--shuffle-mib", default=512, show_default=True, help="Frames that are shuffled together, at most.")
 @click.option("--batch-norm", help="all, none, stacks or concatenation.  [default: all]")
 @click.option("--pool", type=int, help="Size of the max-pooling windows.  [default: 2]")
 @click.option("--no-dropout", is_flag=True, help="Train without any dropout.")
 @click.option("--seed", default=0, show_default=True, help="Of the weights, the order, the windows and the dropout.")
+@click.option(
+    "--loading",
+    default="auto",
+    show_default=True,
+    help="memory, blocks (for stores larger than it), or auto: memory if the split takes half of what is free or less.",
+)
 @device_option
 @click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
 @click.option("--tensorboard", is_flag=True, help="Also log for TensorBoard.")
@@ -95,6 +102,7 @@ def train(
     batch_norm: str | None,
     pool: int | None,
     no_dropout: bool,
+    loading: str,
     resume: bool,
     overwrite: bool,
     as_json: bool,
@@ -117,7 +125,16 @@ def train(
     def log(message: str) -> None:
         click.echo(message, err=True)
 
-    summary = train_network(store, run_dir, settings, resume=resume, overwrite=overwrite, progress=not as_json, log=log)
+    summary = train_network(
+        store,
+        run_dir,
+        settings,
+        loading=loading,
+        resume=resume,
+        overwrite=overwrite,
+        progress=not as_json,
+        log=log,
+    )
     if as_json:
         click.echo(json.dumps(summary, indent=2))
     if summary["ended"] == "interrupted":

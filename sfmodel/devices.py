@@ -1,14 +1,10 @@
 """Devices: where to compute, how precisely, and how much memory there is."""
 
-from pathlib import Path
-
 import torch
 
+from sfmodel.free_memory import free_memory_bytes
+
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-CGROUP_FILES = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
-)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -91,14 +87,4 @@ def available_bytes(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    import psutil
-
-    free = int(psutil.virtual_memory().available)
-    for limit_file, usage_file in CGROUP_FILES:
-        try:
-            limit, usage = limit_file.read_text().strip(), usage_file.read_text().strip()
-        except OSError:
-            continue
-        if limit.isdecimal() and usage.isdecimal():
-            free = min(free, max(0, int(limit) - int(usage)))
-    return free
+    return free_memory_bytes()

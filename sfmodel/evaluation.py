@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.files import write_atomically
-from sfdata.reader import PairReader
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.store import Store, open_store
 from sfdata.windows import WindowSettings
 from sfmodel.baselines import BASELINES
+from sfmodel.loading import Reader, open_reader
 from sfmodel.metrics import error_ms, evaluate_predictions
 
 BATCH_SIZE = 64  # keeps a batch of references within a core's cache; larger ones measured slower
@@ -152,7 +152,7 @@ def check_agreement(method: Method, store: Store) -> None:
         )
 
 
-def score_pairs(method: Method, reader: PairReader, position: NDArray[np.integer] | slice) -> Scores:
+def score_pairs(method: Method, reader: Reader, position: NDArray[np.integer] | slice) -> Scores:
     """Scores of every frame of the reference for some pairs of a split, shape (pairs, T).
 
     Raises
@@ -176,7 +176,8 @@ def evaluate(
     batch_size: int = BATCH_SIZE,
     progress: bool = False,
     max_pairs: int | None = None,
-    reader: PairReader | None = None,
+    reader: Reader | None = None,
+    loading: str = "auto",
 ) -> EvaluationResult:
     """Evaluate a method on the pinned pairs of a split.
 
@@ -195,8 +196,10 @@ def evaluate(
         Show a progress bar on standard error.
     max_pairs : int, optional
         Take no more than this many pairs, spread evenly over the split.
-    reader : PairReader, optional
-        The split's pairs if they are in memory already, so that several methods share them.
+    reader : PairReader or BlockReader, optional
+        The split's pairs if they are open already, so that several methods share them.
+    loading : {"auto", "memory", "blocks"}
+        Where the frames are, if `reader` is not given: see :func:`sfmodel.loading.open_reader`.
 
     Raises
     ------
@@ -210,7 +213,7 @@ def evaluate(
     opened = method if isinstance(method, Method) else open_method(method, device)
     store = store if isinstance(store, Store) else open_store(store)
     check_agreement(opened, store)
-    reader = PairReader(store, split) if reader is None else reader
+    reader = open_reader(store, split, loading) if reader is None else reader
     count = len(reader) if max_pairs is None else min(max_pairs, len(reader))
     position = np.arange(count, dtype=np.int64) * len(reader) // count  # (pairs,): all of them, or evenly spread
     predicted = np.empty(count, dtype=np.int64)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sfdata.order import GROUP_BYTES
 from sfdata.store import Store
 from sfmodel.architectures import NetworkSettings, default_settings
 
@@ -54,6 +55,9 @@ class TrainingSettings:
         a cosine, which learns more in a given number of epochs but cannot be extended by further ones.
     fresh_windows : bool
         Draw each pair's reference anew in every epoch in place of the pinned one.
+    shuffle_mib : int
+        Frames whose pairs are shuffled together, at most, in MiB. A split that is larger is taken in such groups of
+        its pieces (see :mod:`sfdata.order`), whether it fits into memory or not; read in blocks, two of them are held.
     seed : int
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
@@ -74,13 +78,15 @@ class TrainingSettings:
     plateau_factor: float = 0.5
     schedule: str = "constant"
     fresh_windows: bool = True
+    shuffle_mib: int = GROUP_BYTES // 2**20
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("plateau_patience", 1), ("seed", 0)):
+        least = {"epochs": 1, "batch_size": 1, "patience": 1, "plateau_patience": 1, "shuffle_mib": 1, "seed": 0}
+        for name, low in least.items():
             value = getattr(self, name)
             if value is not None and value < low:
                 raise ValueError(f"training: {name} {value}; expected at least {low}")

@@ -1,9 +1,9 @@
 """Training: from a store to a run's folder, resumable at any batch.
 
 Nothing that is random depends on what happened before: the order of the pairs and the references of an epoch are
-drawn from (seed, epoch), dropout from (seed, epoch, step). So a run that was stopped and resumed gives the same
-weights as one that was not, bit for bit on a processor with the same PyTorch and number of threads; on a GPU, where
-sums are taken in no fixed order, up to rounding.
+drawn from (seed, epoch, group of pieces), dropout from (seed, epoch, step). So a run that was stopped and resumed gives
+the same weights as one that was not, bit for bit on a processor with the same PyTorch and number of threads; on a GPU,
+where sums are taken in no fixed order, up to rounding. Whether frames are in memory or read in blocks changes nothing.
 
 The paper ("Towards audio based score following", section III) names learning rate, batch sizes, early stopping and a
 learning rate lowered on plateaus, but no optimiser: Adam here. "Accuracy" there is bucket-1 here.
@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from sfdata.reader import PairReader
+from sfdata.block_reader import epoch_batches
+from sfdata.order import BatchSizes, PairOrder
 from sfdata.store import Store, open_store
-from sfmodel.batches import device_batches, split_order
+from sfmodel.batches import device_batches
 from sfmodel.checkpoint import (
     CONFIG_FILE,
     LOG_FILE,
@@ -34,8 +35,9 @@ from sfmodel.checkpoint import (
     store_fingerprint,
     write_config,
 )
-from sfmodel.devices import available_bytes, choose_device, choose_precision
+from sfmodel.devices import choose_device, choose_precision
 from sfmodel.learner import Learner
+from sfmodel.loading import MIB, Reader, describe_loading, open_reader
 from sfmodel.memory import check_memory, keep_freed_memory
 from sfmodel.networks import parameter_count
 from sfmodel.progress import Interruption, Progress, Row, load_state, open_tensorboard, save_state, write_log
@@ -51,6 +53,7 @@ def train(
     run_dir: str | Path,
     settings: TrainingSettings | None = None,
     *,
+    loading: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = False,
@@ -64,6 +67,8 @@ def train(
     run_dir : str or Path
         Made if need be; see :mod:`sfmodel.checkpoint` for what is written there.
     settings : TrainingSettings, optional
+    loading : {"auto", "memory", "blocks"}
+        Where the frames are: see :func:`sfmodel.loading.open_reader`. Changes no weight, and may change on resuming.
     resume : bool
         Continue the run in `run_dir`, or begin it where there is none. `epochs` may have grown.
     overwrite : bool
@@ -98,7 +103,7 @@ def train(
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), Interruption() as interruption:  # leave the caller's generators alone
         try:
-            run = Run(store, run_dir, settings, device, log)
+            run = Run(store, run_dir, settings, device, loading, log)
             run.begin(resume, overwrite)
             return run.go(interruption, progress)
         except torch.OutOfMemoryError as error:
@@ -111,22 +116,28 @@ def train(
 class Run:
     """One training run: its data, network, optimiser and progress; made and used by :func:`train`."""
 
-    def __init__(self, store: Store, run_dir: Path, settings: TrainingSettings, device: torch.device, log: Log) -> None:
+    def __init__(
+        self, store: Store, run_dir: Path, settings: TrainingSettings, device: torch.device, loading: str, log: Log
+    ) -> None:
         self.run_dir, self.settings, self.device, self.log = run_dir, settings, device, log
         self.network_settings = settings.network_settings(store)
         self.precision = choose_precision(settings.precision, device)
-        largest = min(settings.batch_size, max(1, len(store.pair_rows("train"))))
-        check_memory(self.network_settings, largest, self.precision, device)
-        free = available_bytes(torch.device("cpu"))
-        self.train_reader = PairReader(store, "train", max_bytes=free)
-        left = free - self.train_reader.frames.nbytes
-        held_out = len(store.pair_rows("validation"))
-        self.validation_reader = PairReader(store, "validation", max_bytes=left) if held_out else None
-        if self.network_settings.head_normalised and min(len(self.train_reader), settings.batch_size) < 2:
+        pairs = len(store.pair_rows("train"))
+        check_memory(self.network_settings, min(settings.batch_size, max(1, pairs)), self.precision, device)
+        if self.network_settings.head_normalised and pairs and min(pairs, settings.batch_size) < 2:
             raise ValueError(
                 f"batch norm after the concatenation needs batches of two pairs; batch_size is {settings.batch_size}, "
-                f"the store has {len(self.train_reader)} pairs to train on: take more, or batch_norm 'stacks'"
+                f"the store has {pairs} pairs to train on: take more, or batch_norm 'stacks'"
             )
+        group_bytes = settings.shuffle_mib * MIB
+        self.train_reader: Reader = open_reader(store, "train", loading, group_bytes=group_bytes)
+        self.validation_reader: Reader | None = None
+        if len(store.pair_rows("validation")):
+            self.validation_reader = open_reader(store, "validation", loading, group_bytes=group_bytes)
+        self.order = PairOrder(
+            self.train_reader, settings.seed, fresh_windows=settings.fresh_windows, group_bytes=group_bytes
+        )
+        self.sizes = BatchSizes(pairs, settings.batch_size, "two")
         self.fingerprint = store_fingerprint(store)
         self.learner = Learner(self.network_settings, settings, device, self.precision)
         self.network = self.learner.network
@@ -164,6 +175,7 @@ class Run:
         self.log(
             f"{self.settings.model}: {parameter_count(self.network):,} parameters, {pairs}, on {self.device} "
             f"in {str(self.precision).removeprefix('torch.')}"
+            + f"; {describe_loading(self.train_reader)}"
             + (at if self.progress.epoch or self.progress.step else "")
         )
         if self.validation_reader is None:
@@ -205,22 +217,16 @@ class Run:
 
     def _epoch(self, interruption: Interruption, show_bar: bool) -> Row | None:
         """Train and validate one epoch, from the batch where the progress stands; None when interrupted."""
-        settings, progress, reader = self.settings, self.progress, self.train_reader
+        settings, progress, steps = self.settings, self.progress, self.sizes.batches
         began = time.perf_counter() - progress.seconds
-        rng = np.random.default_rng([settings.seed, progress.epoch])
-        order = rng.permutation(len(reader))
-        drawn = reader.draw_starts(order, rng) if settings.fresh_windows else None
-        parts = split_order(order, settings.batch_size)
-        starts = None if drawn is None else split_order(drawn, settings.batch_size)
-        done = progress.step
-        batches = device_batches(reader, parts[done:], starts and starts[done:], self.device)
+        batches = epoch_batches(self.train_reader, self.order, self.sizes, progress.epoch, progress.step)
         sums = torch.tensor(progress.sums, dtype=self.learner.sum_dtype, device=self.device)
         self.network.train()
-        shape, total = SCHEDULES[settings.schedule], settings.epochs * len(parts)
+        shape, total = SCHEDULES[settings.schedule], settings.epochs * steps
         title = f"epoch {progress.epoch + 1}/{settings.epochs}"
-        with _bar(len(parts), done, title, show_bar) as bar:
-            for batch in batches:
-                rate = progress.learning_rate * shape(progress.epoch * len(parts) + progress.step, total)
+        with _bar(steps, progress.step, title, show_bar) as bar:
+            for batch in device_batches(batches, self.device):
+                rate = progress.learning_rate * shape(progress.epoch * steps + progress.step, total)
                 sums += self.learner.step(batch, progress.epoch, progress.step, rate)
                 progress.step += 1
                 bar.update()
@@ -228,25 +234,27 @@ class Run:
                     break
         progress.sums = sums.tolist()
         progress.seconds = time.perf_counter() - began
-        if progress.step < len(parts):
+        if progress.step < steps:
             return None
         validation = self._validate(interruption)
         if interruption.requested:  # validation starts over on resuming: it changes nothing
             return None
         progress.seconds = time.perf_counter() - began
-        last_rate = progress.learning_rate * shape((progress.epoch + 1) * len(parts) - 1, total)
-        return self._finish_epoch(validation, len(parts), last_rate)
+        last_rate = progress.learning_rate * shape((progress.epoch + 1) * steps - 1, total)
+        return self._finish_epoch(validation, steps, last_rate)
 
     def _validate(self, interruption: Interruption) -> list[float] | None:
         """Mean loss and hit rates over the validation split, on the pinned pairs; None where there are none."""
         reader = self.validation_reader
         if reader is None:
             return None
-        parts = split_order(np.arange(len(reader)), EVALUATION_BATCH, keep_single=True)
+        group_bytes = self.settings.shuffle_mib * MIB
+        order = PairOrder(reader, shuffled=False, fresh_windows=False, group_bytes=group_bytes)
+        batches = epoch_batches(reader, order, BatchSizes(len(reader), EVALUATION_BATCH), 0)
         sums = torch.zeros(4, dtype=self.learner.sum_dtype, device=self.device)
         self.network.eval()
         with torch.inference_mode():
-            for batch in device_batches(reader, parts, None, self.device):
+            for batch in device_batches(batches, self.device):
                 if interruption.requested:
                     break
                 sums += self.learner.sums(*self.learner.forward(batch), batch)

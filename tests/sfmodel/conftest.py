@@ -29,7 +29,9 @@ def draw_rendition(onset_s: np.ndarray, pitch: np.ndarray, frames: int, instrume
     return (out + rng.uniform(0, 0.2, out.shape)).astype(np.float16)
 
 
-def write_synthetic_store(path: Path, splits: tuple[str, ...], notes: int = 40, seed: int = 0) -> Path:
+def write_synthetic_store(
+    path: Path, splits: tuple[str, ...], notes: int = 40, seed: int = 0, gap_s: tuple[float, float] = (0.15, 0.6)
+) -> Path:
     """Write one piece per entry of `splits`; reference by instrument 0, snippets by instrument 1."""
     rng = np.random.default_rng(seed)
     windows, layout = WindowSettings(), StoreSettings(chunk_frames=512, shard_frames=512)
@@ -46,7 +48,7 @@ def write_synthetic_store(path: Path, splits: tuple[str, ...], notes: int = 40, 
     for piece, split in enumerate(splits):
         add("pieces", title=f"Piece {piece}", composer=f"Composer {piece}", source_id=str(piece), file=f"{piece}.mid")
         add("pieces", sha256="0" * 64, licence="CC0-1.0", attribution="", split=split, work=str(piece), cut_s=0.0)
-        onset_s = 0.5 + np.cumsum(rng.uniform(0.15, 0.6, notes))
+        onset_s = 0.5 + np.cumsum(rng.uniform(*gap_s, notes))
         pitch = rng.integers(40, 90, notes)
         first_note = len(tables["notes"]["onset_s"])
         add("performances", piece=piece, voice=0, method="skyline", role="score", copy=0)

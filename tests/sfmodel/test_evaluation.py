@@ -85,6 +85,14 @@ def test_batch_size_changes_nothing(small_store):
     assert results[0].metrics == results[1].metrics == results[2].metrics
 
 
+def test_reading_in_blocks_changes_nothing(small_store):
+    for limit in (None, 30):
+        results = [
+            evaluate("matched-filter", small_store, max_pairs=limit, loading=way) for way in ("memory", "blocks")
+        ]
+        assert results[0].metrics == results[1].metrics and np.array_equal(results[0].score, results[1].score)
+
+
 def test_fewer_pairs_are_spread_evenly(small_store):
     result = evaluate("matched-filter", small_store, split="train", max_pairs=10)
     assert result.position.tolist() == list(range(0, 160, 16))

@@ -69,8 +69,10 @@ def test_train_makes_exactly_this_call(tmp_path, monkeypatch):
     (store, run_dir, settings), options = calls[0]
     assert (str(store), run_dir) == ("s.zarr", tmp_path)
     assert settings == TrainingSettings(), "the command's defaults are not the library's"
+    assert options["loading"] == "auto"
     assert not options["resume"] and not options["overwrite"] and options["progress"]
     changes = "--batch-norm stacks --no-dropout --patience 0 --plateau 3 --pinned-windows --seed 4 --tensorboard"
+    changes += " --shuffle-mib 64 --loading blocks"
     assert run("train", "s.zarr", "-o", tmp_path, *changes.split(), "--overwrite", "--json").exit_code == 0
     settings, options = calls[1][0][2], calls[1][1]
     assert settings == TrainingSettings(
@@ -78,9 +80,11 @@ def test_train_makes_exactly_this_call(tmp_path, monkeypatch):
         patience=None,
         plateau_patience=3,
         fresh_windows=False,
+        shuffle_mib=64,
         seed=4,
         tensorboard=True,
     )
+    assert options["loading"] == "blocks"
     assert options["overwrite"] and not options["progress"]
 
 
@@ -96,6 +100,7 @@ def test_every_setting_can_be_reached():
         (["--model", "huge"], "Error: no network named 'huge'; expected one of reduced, middle, full"),
         (["--batch-norm", "some"], "expected one of all, none, stacks, concatenation"),
         (["--device", "abacus"], "Error: device 'abacus'; expected auto, cpu"),
+        (["--loading", "disk"], "Error: loading 'disk'; expected one of auto, memory, blocks"),
         (["--precision", "int4"], "expected auto, float32, bfloat16, float16"),
         (["--epochs", "0"], "Error: training: epochs 0; expected at least 1"),
         (["--epochs", "many"], "'many' is not a valid integer"),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ import pytest
 import torch
 import zarr
 
+from sfdata.block_reader import epoch_batches
+from sfdata.order import BatchSizes, PairOrder
 from sfdata.reader import PairReader
 from sfdata.store import open_store
 from sfdata.windows import nearest_frame, soft_target_buckets
 from sfmodel import learner, training
-from sfmodel.batches import device_batches, split_order, tensor_batch
+from sfmodel.batches import device_batches, tensor_batch
 from sfmodel.checkpoint import load_network, read_tensors
 from sfmodel.devices import available_bytes, choose_device, choose_precision
 from sfmodel.memory import activation_values, estimate_memory
@@ -41,8 +44,6 @@ def one_thread():
 
 
 def changed(**changes):
-    from dataclasses import replace
-
     return replace(SETTINGS, **changes)
 
 
@@ -198,6 +199,71 @@ def test_an_error_in_between_leaves_a_run_that_resumes(whole_run, small_store, t
     assert same_weights(whole_run[0], tmp_path / "run")
 
 
+@pytest.fixture(scope="module")
+def large_split(write_store, tmp_path_factory):
+    """A store with splits of several groups of a MiB: 13 pieces of half a MiB and few pairs."""
+    path = tmp_path_factory.mktemp("large") / "large.zarr"
+    return write_store(path, ("train",) * 10 + ("validation",) * 3, notes=24, gap_s=(2.0, 4.0))
+
+
+LARGE = replace(SETTINGS, batch_size=16, shuffle_mib=1, epochs=2)  # 15 batches an epoch, and one of validation
+
+
+@pytest.fixture(scope="module")
+def run_in_memory(large_split, tmp_path_factory):
+    run_dir, lines, threads = tmp_path_factory.mktemp("memory") / "run", [], torch.get_num_threads()
+    torch.set_num_threads(1)
+    train(large_split, run_dir, LARGE, log=lines.append)
+    torch.set_num_threads(threads)
+    assert "MiB in memory" in lines[0]
+    return run_dir
+
+
+def test_blocks_give_the_weights_that_memory_gives(large_split, run_in_memory, tmp_path):
+    lines: list[str] = []
+    train(large_split, tmp_path / "run", LARGE, loading="blocks", log=lines.append)
+    assert "MiB read in blocks" in lines[0]
+    assert same_weights(run_in_memory, tmp_path / "run")
+    assert log_without_times(run_in_memory) == log_without_times(tmp_path / "run")
+    train(large_split, tmp_path / "other", replace(LARGE, shuffle_mib=2))
+    assert not same_weights(run_in_memory, tmp_path / "other")
+    with pytest.raises(ValueError, match="training shuffle_mib was 2, is 1"):
+        train(large_split, tmp_path / "other", LARGE, resume=True)
+
+
+@pytest.mark.parametrize(("calls", "then"), [(3, "blocks"), (12, "memory"), (20, "blocks")])
+def test_interrupted_among_blocks_and_resumed(large_split, run_in_memory, tmp_path, monkeypatch, calls, then):
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        stop_after(patch, calls, lambda: signal.raise_signal(signal.SIGINT))
+        assert train(large_split, run_dir, LARGE, loading="blocks")["ended"] == "interrupted"
+    train(large_split, run_dir, LARGE, loading=then, resume=True)
+    assert same_weights(run_in_memory, run_dir)
+    assert log_without_times(run_dir) == log_without_times(run_in_memory)
+
+
+def test_what_does_not_fit_is_read_in_blocks(large_split, tmp_path, monkeypatch):
+    monkeypatch.setattr("sfmodel.loading.free_for_frames", lambda: 5 * 2**20)
+    lines: list[str] = []
+    train(large_split, tmp_path / "run", replace(LARGE, epochs=1), log=lines.append)
+    assert "MiB read in blocks" in lines[0]
+
+
+@pytest.mark.parametrize("loading", ["memory", "blocks"])
+def test_damaged_frames_stop_a_training(large_split, tmp_path, loading):
+    damaged = tmp_path / "damaged.zarr"
+    shutil.copytree(large_split, damaged)
+    frames = zarr.open_group(damaged, mode="r+")["frames"]
+    frames[700, 3] = 7  # within the first piece
+    with pytest.raises(ValueError, match=r"rendition \d+ differs from its recorded sha256; the store is damaged"):
+        train(damaged, tmp_path / "run", replace(LARGE, epochs=1), loading=loading)
+
+
+def test_unknown_loading(small_store, tmp_path):
+    with pytest.raises(ValueError, match="loading 'disk'; expected one of auto, memory, blocks"):
+        train(small_store, tmp_path / "run", SETTINGS, loading="disk")
+
+
 def test_more_epochs_extend_a_run(whole_run, small_store, tmp_path):
     run_dir = tmp_path / "run"
     train(small_store, run_dir, changed(epochs=1))
@@ -347,15 +413,17 @@ def test_float16_scales_gradients_and_resumes(small_store, tmp_path, monkeypatch
 
 def test_fresh_windows_differ_by_epoch_and_pinned_ones_do_not(small_store, tmp_path, monkeypatch):
     seen: list[float] = []
-    batches = training.device_batches
+    batches = training.epoch_batches
 
-    def spied(reader, parts, starts, device):
-        seen.append(0.0 if starts is None else float(np.concatenate(starts).sum()))
-        return batches(reader, parts, starts, device)
+    def spied(reader, order, sizes, epoch, first=0):
+        for batch in batches(reader, order, sizes, epoch, first):
+            pinned = reader.target_frame[batch.index]
+            seen.append(float((batch.target_frame - pinned).sum()) if order.shuffled else 0.0)
+            yield batch
 
-    monkeypatch.setattr(training, "device_batches", spied)
+    monkeypatch.setattr(training, "epoch_batches", spied)
     train(small_store, tmp_path / "fresh", changed(epochs=2))
-    assert len({value for value in seen if value}) == 2
+    assert len({value for value in seen if value}) == 2 * STEPS
     seen.clear()
     train(small_store, tmp_path / "pinned", changed(epochs=2, fresh_windows=False))
     assert not any(seen)
@@ -371,8 +439,10 @@ def test_too_little_memory_is_told_before_anything_is_built(small_store, tmp_pat
     with pytest.raises(ValueError, match="take a smaller network"):
         train(small_store, tmp_path / "run", SETTINGS)
     monkeypatch.undo()
-    monkeypatch.setattr(training, "available_bytes", lambda device: 2**10)
-    with pytest.raises(ValueError, match="MiB are allowed"):
+    monkeypatch.setattr("sfmodel.loading.free_for_frames", lambda: 2**10)
+    with pytest.raises(ValueError, match="MiB are allowed; read it in blocks"):
+        train(small_store, tmp_path / "run", SETTINGS, loading="memory")
+    with pytest.raises(ValueError, match=r"in blocks holds up to \d MiB, 0 MiB are free; shuffle less than 512 MiB"):
         train(small_store, tmp_path / "run", SETTINGS)
 
 
@@ -445,20 +515,25 @@ def test_batches_of_one_without_batch_norm(write_store, tmp_path):
 
 def test_batches_arrive_in_order_and_whole(small_store):
     reader = PairReader(open_store(small_store), "train")
-    order = np.random.default_rng(0).permutation(len(reader))
-    parts = split_order(order, 37)
-    assert sum(len(part) for part in parts) == 160
-    for part, batch in zip(parts, device_batches(reader, parts, None, torch.device("cpu")), strict=True):
-        expected = reader.batch(part)
+    order, sizes = PairOrder(reader, seed=3, fresh_windows=False), BatchSizes(160, 37)
+    index = order.epoch(0).group(0).index
+    batches = list(device_batches(epoch_batches(reader, order, sizes, 0), torch.device("cpu")))
+    assert [len(batch.nearest) for batch in batches] == [37, 37, 37, 37, 12]
+    for i, batch in enumerate(batches):
+        expected = reader.batch(index[37 * i : 37 * i + 37])
         np.testing.assert_array_equal(batch.reference.numpy(), expected.reference)
         np.testing.assert_array_equal(batch.nearest.numpy(), nearest_frame(expected.target_frame))
-    assert list(device_batches(reader, [], None, torch.device("cpu"))) == []
+    assert list(device_batches(epoch_batches(reader, order, sizes, 0, 5), torch.device("cpu"))) == []
 
 
 def test_errors_of_the_cutting_thread_arrive(small_store):
     reader = PairReader(open_store(small_store), "train")
+
+    def batches():
+        yield reader.batch(np.array([10**6]))
+
     with pytest.raises(IndexError):
-        list(device_batches(reader, [np.array([10**6])], None, torch.device("cpu")))
+        list(device_batches(batches(), torch.device("cpu")))
 
 
 def test_a_frame_without_weight_is_no_hit(small_store):
