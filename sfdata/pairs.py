@@ -90,8 +90,8 @@ class Lookalikes:
     def _groups(self, pitches: bytes) -> NDArray[np.int64]:
         """Number of the group of each chord: the same chords before it, and after it."""
         kinds: dict[bytes, int] = {}
-        bounds = self._first.tolist()
-        kind = [kinds.setdefault(pitches[a:b], len(kinds)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        bounds = itertools.pairwise(self._first.tolist())
+        kind = [kinds.setdefault(pitches[begin:end], len(kinds)) for begin, end in bounds]
         context, size = np.array(kind, dtype=np.uint32).tobytes(), 4
         groups: dict[tuple[bytes, int], int] = {}
         ends = (self._low + self._context).tolist()
@@ -111,17 +111,14 @@ class Lookalikes:
         asked = np.flatnonzero(~self._alone[chord])
         chord, group = chord[asked], self._group[chord[asked]]
         onset_s = self._onset[chord]
-        earliest, latest = (
-            np.maximum(onset_s - self._within_s, from_s[asked]),
-            np.minimum(onset_s + self._within_s, to_s[asked]),
-        )
+        earliest = np.maximum(onset_s - self._within_s, from_s[asked])
+        latest = np.minimum(onset_s + self._within_s, to_s[asked])
         begin = np.searchsorted(self._sorted, group + np.searchsorted(self._onset, earliest, side="left"))
         end = np.searchsorted(self._sorted, group + np.searchsorted(self._onset, latest, side="right"))
         end = np.maximum(end, begin)
         compared = np.cumsum((end - begin) * self._context[chord])
-        parts = np.searchsorted(
-            compared, np.arange(0, compared[-1] if len(asked) else 0, COMPARED_AT_ONCE), side="right"
-        )
+        until = np.arange(0, compared[-1] if len(asked) else 0, COMPARED_AT_ONCE)
+        parts = np.searchsorted(compared, until, side="right")
         for first, last in itertools.pairwise([*np.unique(parts).tolist(), len(asked)]):
             place = np.repeat(np.arange(first, last), (end - begin)[first:last])
             other = self._sorted[_ranges(begin[first:last], end[first:last])] - group[place]
