@@ -1,17 +1,20 @@
 """Pairs: every onset of every snippet rendition, with a reference that holds it and the exact target."""
 
+import itertools
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.notes import NoteArray
-from sfdata.operations.base import chord_numbers, chord_onsets
+from sfdata.operations.base import CHORD_S, chord_firsts, chord_numbers
 from sfdata.plan import PiecePlan, RenditionPlan
 from sfdata.schema import TABLES, Table
 from sfdata.windows import WindowSettings, reference_start_grid
 
 LOOKALIKE_TOLERANCE_S = 0.05
+COMPARED_AT_ONCE = 1 << 17  # distances between chords, of which several arrays of 8 bytes are held
 _COLUMNS = {name: dtype for name, (dtype, _) in TABLES["pairs"].items() if name != "split"}
 
 
@@ -55,46 +58,127 @@ def choose_references(
     return np.asarray(starts[np.where(end > first, np.minimum(drawn, len(starts) - 1), roomiest)])
 
 
-def lookalike_lists(notes: NoteArray, half_width_s: float, within_s: float) -> list[NDArray[np.int64]]:
-    """For each note, the others around which the same notes sound at the same times.
+class Lookalikes:
+    """Notes around which the same notes sound at the same times.
 
     Two notes look alike when they are the same note of the same chord, and the chords within `half_width_s` of them
     have the same pitches and begin within 50 ms of the same distance; in what order the notes of a chord come does not
     matter. Only notes at most `within_s` apart are compared: no reference holds others together.
+
+    Parameters
+    ----------
+    notes : NoteArray
+        Sorted by onset and pitch.
+    half_width_s, within_s : float
+    """
+
+    def __init__(self, notes: NoteArray, half_width_s: float, within_s: float) -> None:
+        self._within_s = within_s
+        self._note_onset = np.ascontiguousarray(notes["onset_s"])
+        self._chord = chord_numbers(notes)
+        self._order = np.lexsort((notes["pitch"], self._chord))  # chord by chord, each from its lowest note up
+        self._first = np.append(chord_firsts(self._chord), len(notes))
+        self._rank = np.empty(len(notes), dtype=np.int64)
+        self._rank[self._order] = np.arange(len(notes)) - self._first[self._chord]
+        self._onset = onset = self._note_onset[self._first[:-1]]
+        self._low = np.searchsorted(onset, onset - half_width_s, side="left")
+        self._context = np.searchsorted(onset, onset + half_width_s, side="right") - self._low  # chords in it
+        group = self._groups(notes["pitch"][self._order].tobytes())
+        # Chords of each group in order, as one number each, so that those of a stretch are found among them.
+        self._group = group * len(onset)
+        self._sorted = np.sort(self._group + np.arange(len(onset)))
+        self._alone = np.bincount(group)[group] == 1
+
+    def _groups(self, pitches: bytes) -> NDArray[np.int64]:
+        """Number of the group of each chord: the same chords before it, and after it."""
+        kinds: dict[bytes, int] = {}
+        bounds = itertools.pairwise(self._first.tolist())
+        kind = [kinds.setdefault(pitches[begin:end], len(kinds)) for begin, end in bounds]
+        context, size = np.array(kind, dtype=np.uint32).tobytes(), 4
+        groups: dict[tuple[bytes, int], int] = {}
+        ends = (self._low + self._context).tolist()
+        found = [
+            groups.setdefault((context[low * size : end * size], chord - low), len(groups))
+            for chord, (low, end) in enumerate(zip(self._low.tolist(), ends, strict=True))
+        ]
+        return np.array(found, dtype=np.int64)
+
+    def _alike(
+        self, chord: NDArray[np.int64], from_s: NDArray[np.float64], to_s: NDArray[np.float64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Pairs of a place in `chord` and another chord that looks like the one there, and begins in its time.
+
+        They come in order, some thousands at once, so that a chord that is repeated for hours fills no memory.
+        """
+        asked = np.flatnonzero(~self._alone[chord])
+        chord, group = chord[asked], self._group[chord[asked]]
+        onset_s = self._onset[chord]
+        earliest = np.maximum(onset_s - self._within_s, from_s[asked])
+        latest = np.minimum(onset_s + self._within_s, to_s[asked])
+        begin = np.searchsorted(self._sorted, group + np.searchsorted(self._onset, earliest, side="left"))
+        end = np.searchsorted(self._sorted, group + np.searchsorted(self._onset, latest, side="right"))
+        end = np.maximum(end, begin)
+        compared = np.cumsum((end - begin) * self._context[chord])
+        until = np.arange(0, compared[-1] if len(asked) else 0, COMPARED_AT_ONCE)
+        parts = np.searchsorted(compared, until, side="right")
+        for first, last in itertools.pairwise([*np.unique(parts).tolist(), len(asked)]):
+            place = np.repeat(np.arange(first, last), (end - begin)[first:last])
+            other = self._sorted[_ranges(begin[first:last], end[first:last])] - group[place]
+            place, other = place[other != chord[place]], other[other != chord[place]]
+            if not len(place):
+                continue
+            one, length = chord[place], self._context[chord[place]]
+            near = np.repeat(self._onset[one], length), np.repeat(self._onset[other], length)
+            here = self._onset[_ranges(self._low[one], self._low[one] + length)] - near[0]
+            there = self._onset[_ranges(self._low[other], self._low[other] + length)] - near[1]
+            differs = np.abs(there - here) > LOOKALIKE_TOLERANCE_S
+            alike = ~np.logical_or.reduceat(differs, np.cumsum(length) - length)
+            yield asked[place[alike]], other[alike]
+
+    def count(self, note: NDArray[np.int64], begin_s: NDArray[np.float64], length_s: float) -> NDArray[np.int64]:
+        """How many others look like each of some notes, and begin within a stretch of time.
+
+        Parameters
+        ----------
+        note : ndarray of int64, shape (asked,)
+        begin_s : ndarray of float64, shape (asked,)
+            Where the stretch begins, for each of them.
+        length_s : float
+
+        Returns
+        -------
+        ndarray of int64, shape (asked,)
+        """
+        counts = np.zeros(len(note), dtype=np.int64)
+        end_s = begin_s + length_s
+        # A note begins a little after its chord's first one.
+        for place, chord in self._alike(self._chord[note], begin_s - 2 * CHORD_S, end_s):
+            other_s = self._note_onset[self._order[self._first[chord] + self._rank[note[place]]]]
+            inside = (other_s >= begin_s[place]) & (other_s < end_s[place])
+            counts += np.bincount(place[inside], minlength=len(note))
+        return counts
+
+    def lists(self) -> list[NDArray[np.int64]]:
+        """For each note, indices of its look-alikes, itself excluded."""
+        note = np.arange(len(self._order))
+        whenever = np.full(len(note), np.inf)
+        found = [(note[:0], note[:0])]
+        for place, chord in self._alike(self._chord, -whenever, whenever):
+            found.append((place, self._order[self._first[chord] + self._rank[place]]))
+        places, others = (np.concatenate(part) for part in zip(*found, strict=True))
+        bounds = np.searchsorted(places, np.append(note, len(note))).tolist()
+        return [others[begin:end] for begin, end in itertools.pairwise(bounds)]
+
+
+def lookalike_lists(notes: NoteArray, half_width_s: float, within_s: float) -> list[NDArray[np.int64]]:
+    """For each note, the others that look like it; see :class:`Lookalikes`.
 
     Returns
     -------
     list of ndarray of int64
         For each note, indices of its look-alikes, itself excluded.
     """
-    number = chord_numbers(notes)
-    onset = chord_onsets(notes, number) if len(notes) else np.empty(0)
-    order = np.lexsort((notes["pitch"], number))
-    pitch = notes["pitch"][order]  # chord by chord, each from its lowest note up
-    first = np.searchsorted(number, np.arange(len(onset) + 1))
-    low = np.searchsorted(onset, onset - half_width_s, side="left")
-    high = np.searchsorted(onset, onset + half_width_s, side="right")
-    groups: dict[tuple[bytes, bytes, int], list[int]] = {}
-    for chord in range(len(onset)):
-        part = slice(first[low[chord]], first[high[chord]])
-        sizes = np.diff(first[low[chord] : high[chord] + 1])
-        key = (pitch[part].tobytes(), sizes.tobytes(), chord - low[chord])
-        groups.setdefault(key, []).append(chord)
-    found: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * len(notes)
-    for members in groups.values():
-        if len(members) < 2:
-            continue
-        group = np.array(members)
-        distance = np.stack([onset[low[chord] : high[chord]] - onset[chord] for chord in group])  # (group, context)
-        begin = np.searchsorted(onset[group], onset[group] - within_s, side="left")
-        end = np.searchsorted(onset[group], onset[group] + within_s, side="right")
-        for place, chord in enumerate(group):
-            others = slice(begin[place], end[place])
-            alike = np.abs(distance[others] - distance[place]).max(axis=1) <= LOOKALIKE_TOLERANCE_S
-            chords = group[others][alike & (group[others] != chord)]
-            for rank in range(first[chord + 1] - first[chord]):
-                found[order[first[chord] + rank]] = order[first[chords] + rank]
-    return found
+    return Lookalikes(notes, half_width_s, within_s).lists()
 
 
 def labelled(performance: NoteArray, score: NoteArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -142,7 +226,7 @@ def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float,
     """
     parts: dict[str, list[NDArray]] = {name: [np.empty(0, dtype=kind)] for name, kind in _COLUMNS.items()}
     lookalikes = {
-        p.voice: lookalike_lists(p.notes, settings.snippet_s / 2, settings.reference_s)
+        p.voice: Lookalikes(p.notes, settings.snippet_s / 2, settings.reference_s)
         for p in plan.performances
         if p.role == "score"
     }
@@ -165,10 +249,7 @@ def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float,
             onset_s = score.notes["onset_s"][counterparts]
             start = choose_references(onset_s * frame_rate_hz, reference.frames, settings, frame_rate_hz, rng)
             start_s = start / frame_rate_hz
-            alike = [
-                _count_between(score.notes["onset_s"], lookalikes[performance.voice][note], begin, settings.reference_s)
-                for note, begin in zip(counterparts, start_s, strict=True)
-            ]
+            alike = lookalikes[performance.voice].count(counterparts, start_s, settings.reference_s)
             for name, values in {
                 "reference_rendition": np.full(len(notes), reference_index),
                 "reference_start_frame": start,
@@ -177,7 +258,7 @@ def piece_pairs(plan: PiecePlan, settings: WindowSettings, frame_rate_hz: float,
                 "target_frame": onset_s * frame_rate_hz - start,
                 "target_s": onset_s - start_s,
                 "note": notes,
-                "lookalikes": np.array(alike, dtype=np.int64),
+                "lookalikes": alike,
             }.items():
                 found[name].append(values)
         order = np.argsort(np.concatenate(found["note"]), kind="stable")
@@ -200,7 +281,7 @@ def _candidates(plan: PiecePlan, snippet: RenditionPlan) -> list[int]:
     return [index for _, _, index in sorted(others or found)]
 
 
-def _count_between(onset_s: NDArray[np.float64], notes: NDArray[np.int64], begin_s: float, length_s: float) -> int:
-    if not len(notes):
-        return 0
-    return int(((onset_s[notes] >= begin_s) & (onset_s[notes] < begin_s + length_s)).sum())
+def _ranges(begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Whole numbers of each range, one after another."""
+    count = end - begin
+    return np.arange(count.sum()) + np.repeat(begin - (np.cumsum(count) - count), count)

@@ -239,14 +239,12 @@ class TempoChange:
 
 def _running_median(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
     """Median of each value, the `half` before it, and the ``half - 1`` after it; of fewer at both ends."""
-    whole = (
-        np.lib.stride_tricks.sliding_window_view(values, 2 * half)
-        if len(values) >= 2 * half
-        else np.empty((0, 2 * half))
-    )
+    width = 2 * half
+    whole = np.lib.stride_tricks.sliding_window_view(values, width) if len(values) >= width else np.empty((0, width))
     ranks = np.sort(whole, axis=1)[:, half - 1 : half + 1]
     medians = np.empty(len(values))
     medians[half : half + len(ranks)] = (ranks[:, 0] + ranks[:, 1]) / 2
     for place in [*range(min(half, len(values))), *range(max(half, half + len(ranks)), len(values))]:
-        medians[place] = np.median(values[max(0, place - half) : place + half])
+        ranked = np.sort(values[max(0, place - half) : place + half])
+        medians[place] = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2
     return medians
