@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
-MEMORY_SAMPLES = 14_000_000
-"""A sound is kept in memory up to this length, 56 MB: ten minutes at 22,050 Hz."""
+MEMORY_SAMPLES = 8_000_000
+"""A sound is kept in memory up to this length, 32 MB: six minutes at 22,050 Hz."""
 FILE_BLOCK_SAMPLES = 1 << 16
 
 

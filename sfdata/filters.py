@@ -149,7 +149,8 @@ def convolve_blocks(blocks: Iterable[Samples], response: Samples) -> Iterator[Sa
     ndarray of float32, shape (samples,)
     """
     taps = len(response)
-    size = max(SMALLEST_TRANSFORM, 2 << math.ceil(math.log2(taps)))
+    # Transforms of about five times a response's length cost least, measured from 4,096 to 30,000 taps.
+    size = int(scipy.fft.next_fast_len(max(SMALLEST_TRANSFORM, 5 * taps), real=True))
     step = size - taps + 1
     spectrum = scipy.fft.rfft(response, size)
     padded = np.zeros((TRANSFORMS, size), dtype=np.float32)
@@ -165,22 +166,23 @@ def convolve_blocks(blocks: Iterable[Samples], response: Samples) -> Iterator[Sa
         convolved = scipy.fft.irfft(spectra, size, axis=1, overwrite_x=True, workers=1)
         heard = np.empty((TRANSFORMS, step), dtype=np.float32)
         for row, own, out in zip(padded, convolved, heard, strict=True):
-            _silence_around(row[:step], own, taps)
+            _silence_around(row[:step], own)
             out[:] = own[:step]
             out[: taps - 1] += tail
             tail = own[step:]
         yield heard.reshape(-1)[: len(sound)]
 
 
-def _silence_around(sound: Samples, convolved: Samples, taps: int) -> None:
-    """Make silent what lies before the first, or a response after the last sample that sounds."""
-    sounding = sound != 0
-    first, last = int(sounding.argmax()), len(sound) - 1 - int(sounding[::-1].argmax())
-    if not sounding[first]:
+def _silence_around(sound: Samples, convolved: Samples) -> None:
+    """Make silent what lies before the first sample that sounds, and a response after the last one."""
+    if sound[0] and sound[-1]:  # as nearly always
+        return
+    sounding = np.flatnonzero(sound)
+    if not len(sounding):
         convolved[:] = 0
         return
-    convolved[:first] = 0
-    convolved[last + taps :] = 0
+    convolved[: sounding[0]] = 0
+    convolved[len(convolved) - (len(sound) - 1 - sounding[-1]) :] = 0
 
 
 def convolve(samples: Samples, response: Samples) -> Samples:

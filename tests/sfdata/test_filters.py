@@ -6,8 +6,11 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfdata.blocks import joined
 from sfdata.filters import (
+    combined,
     convolve,
+    convolve_blocks,
     equaliser_response,
     high_shelf,
     low_shelf,
@@ -107,3 +110,35 @@ def test_silence_stays_exact():
     convolved = convolve(samples, np.ones(100, dtype=np.float32))
     assert not convolved[:30_001].any() and not convolved[30_101:].any()
     assert np.allclose(convolved[30_001:30_101], 1, atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    count=st.integers(0, 150_000),
+    taps=st.sampled_from([1, 50, 5000, 20_000]),
+    cuts=st.lists(st.integers(0, 10**6), max_size=6),
+)
+def test_blocks_of_any_sizes_give_the_same_bytes(count, taps, cuts):
+    rng = np.random.default_rng(count)
+    samples, response = (rng.standard_normal(size, dtype=np.float32) for size in (count, taps))
+    blocks = np.split(samples, sorted(cut % (count + 1) for cut in cuts))
+    assert joined(convolve_blocks(blocks, response)).tobytes() == convolve(samples, response).tobytes()
+
+
+def test_silence_between_sounds_stays_exact_across_blocks():
+    samples = np.zeros(400_000, dtype=np.float32)
+    samples[[100, 350_000]] = 1
+    convolved = convolve(samples, np.ones(6000, dtype=np.float32))
+    assert not convolved[:100].any() and not convolved[6100:350_000].any() and not convolved[356_000:].any()
+    assert np.allclose(convolved[100:6100], 1, atol=1e-5) and np.allclose(convolved[350_000:356_000], 1, atol=1e-5)
+
+
+def test_two_filters_as_one():
+    rng = np.random.default_rng(4)
+    samples = rng.standard_normal(50_000, dtype=np.float32)
+    first, second = ((rng.standard_normal(n) * np.exp(-np.arange(n) / 300)).astype(np.float32) for n in (5000, 2000))
+    one_by_one = convolve(convolve(samples, first), second)
+    at_once = convolve(samples, combined(first, second))
+    assert np.abs(at_once - one_by_one).max() < 3e-6 * np.abs(one_by_one).max()
+    one = np.array([1], dtype=np.float32)
+    assert np.allclose(combined(first, one), first, atol=1e-7) and combined(one, first).dtype == np.float32

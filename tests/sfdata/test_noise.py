@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from sfdata.noise import NOISE_DB_PER_OCTAVE, coloured_noise, rms, sounding_rms
+from sfdata.blocks import joined
+from sfdata.noise import NOISE_DB_PER_OCTAVE, add_noise, coloured_noise, noise_blocks, rms, sounding_rms
 
 RATE = 22050
 
@@ -43,3 +44,25 @@ def test_levels():
     assert sounding_rms(np.concatenate([loud, softer]), 400) == 1
     assert sounding_rms(np.concatenate([loud, soft]), 400) == pytest.approx(((1 + 0.0101**2) / 2) ** 0.5)
     assert sounding_rms(np.concatenate([np.zeros(4000, np.float32), loud]), 400) == 1
+
+
+def test_a_spectrogram_finds_the_noise_normally_distributed():
+    """Lines of its transforms have the skew and tails (0 and 3) of a normal distribution."""
+    white = coloured_noise(400 * 2048, RATE, "white", 5).reshape(-1, 2048)
+    lines = np.fft.rfft(white * np.hanning(2048))[:, 1:-1:3]
+    for part in (lines.real, lines.imag):
+        scaled = (part / part.std()).ravel()
+        assert np.mean(scaled**3) == pytest.approx(0, abs=0.05) and np.mean(scaled**4) == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1101, 100_000])
+@pytest.mark.parametrize("colour", NOISE_DB_PER_OCTAVE)
+def test_blocks_of_any_sizes_give_the_same_bytes(count, colour):
+    samples = np.random.default_rng(count).standard_normal(count, dtype=np.float32)
+    samples[: count // 2] = 0
+
+    def noisy(*cuts: int) -> bytes:
+        noise = noise_blocks(RATE, colour, 3)
+        return joined(add_noise(np.split(samples, cuts), RATE, 20.0, noise)).tobytes()
+
+    assert noisy() == noisy(count // 3, count // 3, count // 2) == noisy(*range(0, count, 4999))

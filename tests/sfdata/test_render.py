@@ -12,7 +12,16 @@ import soundfile
 from sfdata import fluidsynth
 from sfdata.midi import read_piece
 from sfdata.notes import make_notes, snap_to_event_grid
-from sfdata.render import RenderSettings, preset_name, read_audio, render, rendered_samples, write_audio
+from sfdata.render import (
+    BLOCK_SAMPLES,
+    RenderSettings,
+    preset_name,
+    read_audio,
+    render,
+    render_blocks,
+    rendered_samples,
+    write_audio,
+)
 from sfdata.soundfonts import Instrument, inventory, locate, registry, resolve_instrument, verify
 from sfdata.voices import extract_voices
 
@@ -87,6 +96,15 @@ def test_rendering_repeats_itself_bit_for_bit_in_any_order(short_midi):
     assert np.array_equal(first, render(voice, PIANO, RATE))
     assert np.array_equal(between, render(voice, other, RATE))
     assert not np.array_equal(first, between)
+
+
+@pytest.mark.parametrize("onset_s", [0.5, BLOCK_SAMPLES / RATE - 0.2, BLOCK_SAMPLES / RATE, 2 * BLOCK_SAMPLES / RATE])
+def test_blocks_are_the_whole(onset_s):
+    """Also with events on the borders of blocks; blocks given stay as they were."""
+    notes = make_notes([onset_s, onset_s + 0.1], [onset_s + 0.2, onset_s + 3], [60, 64], [90, 70])
+    blocks = list(render_blocks(notes, PIANO, RATE, RenderSettings(), 7.0))
+    assert {len(block) for block in blocks[:-1]} == {BLOCK_SAMPLES} and 0 < len(blocks[-1]) <= BLOCK_SAMPLES
+    assert np.concatenate(blocks).tobytes() == render(notes, PIANO, RATE, tuning_cents=7.0).tobytes()
 
 
 def test_another_process_gives_the_same_bytes(tmp_path: Path, short_midi):

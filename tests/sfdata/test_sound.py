@@ -12,6 +12,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfdata import blocks
+from sfdata.blocks import joined
 from sfdata.effects import (
     CLIPPING_KINDS,
     OPERATIONS,
@@ -26,7 +28,7 @@ from sfdata.noise import NOISE_DB_PER_OCTAVE, rms, sounding_rms
 from sfdata.notes import make_notes, snap_to_event_grid
 from sfdata.render import render
 from sfdata.rooms import find_rooms, synthetic_response
-from sfdata.sound import SoundSettings, apply_sound, draw_sound, room_name, total_gain, tuning_cents
+from sfdata.sound import SoundSettings, apply_sound, draw_sound, room_name, sound_blocks, total_gain, tuning_cents
 from sfdata.soundfonts import resolve_instrument
 
 RATE = 22050
@@ -168,6 +170,33 @@ def test_every_operation_keeps_length_and_type_and_leaves_its_input_alone(seed, 
     assert applied.dtype == np.float32 and applied.shape == (count,) and np.isfinite(applied).all()
     silent = np.zeros(count, dtype=np.float32)
     assert not apply_sound(silent, rate, record).any()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(0, 120_000),
+    cuts=st.lists(st.integers(0, 10**6), max_size=8),
+    memory=st.sampled_from([0, 50_000, blocks.MEMORY_SAMPLES]),
+)
+def test_blocks_of_any_sizes_give_the_same_bytes_from_memory_and_from_files(seed, count, cuts, memory):
+    samples = np.random.default_rng(seed).standard_normal(count, dtype=np.float32)
+    samples[: count // 3] = 0
+    samples.flags.writeable = False
+    record = draw_sound(ALL, np.random.default_rng(seed))
+    wanted = apply_sound(samples, RATE, record)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "MEMORY_SAMPLES", memory)
+        parts = np.split(samples, sorted(cut % (count + 1) for cut in cuts))
+        assert joined(sound_blocks(parts, RATE, record)).tobytes() == wanted.tobytes()
+
+
+def test_room_and_equaliser_at_once_are_one_after_the_other():
+    record = draw_sound(SoundSettings(room=RoomSettings(), eq=EqSettings()), np.random.default_rng(5))
+    room, eq = record["operations"]
+    samples = some_sound(4.0)
+    one_by_one = apply_sound(apply_sound(samples, RATE, {"operations": [room]}), RATE, {"operations": [eq]})
+    assert np.abs(apply_sound(samples, RATE, record) - one_by_one).max() < 3e-6 * np.abs(one_by_one).max()
 
 
 @pytest.mark.parametrize("colour", NOISE_DB_PER_OCTAVE)

@@ -3,8 +3,19 @@ from fractions import Fraction
 import librosa
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sfdata.spectrogram import SCALES, SpectrogramSettings, frame_count, spectrogram
+from sfdata.spectrogram import (
+    _FILTERBANKS,
+    BLOCK_FRAMES,
+    SCALES,
+    SpectrogramSettings,
+    SpectrogramStream,
+    frame_count,
+    spectrogram,
+    spectrogram_blocks,
+)
 from sfdata.windows import exact_ratio
 
 DEFAULT = SpectrogramSettings()
@@ -72,6 +83,94 @@ def test_a_frame_does_not_depend_on_what_lies_elsewhere():
     shorter = spectrogram(signal[: 20 * 22050], DEFAULT)
     assert np.array_equal(whole[:390], shorter[:390])
     assert np.array_equal(whole, spectrogram(signal.copy(), DEFAULT))
+
+
+RATES_HZ = (20.0, 10.0, 43.06640625, 50.0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    frame_rate_hz=st.sampled_from(RATES_HZ),
+    count=st.integers(0, 30_000),
+    sizes=st.lists(st.one_of(st.integers(0, 2), st.integers(0, 30_000)), min_size=1, max_size=12),
+    together=st.sampled_from([1, 1, 3, BLOCK_FRAMES]),
+)
+def test_blocks_of_any_sizes_give_the_same_bytes(frame_rate_hz, count, sizes, together):
+    chosen = SpectrogramSettings(frame_rate_hz=frame_rate_hz)
+    signal = np.random.default_rng(count).standard_normal(count, dtype=np.float32)
+    stream, given_frames, begin = SpectrogramStream(chosen), [], 0
+    for size in [*sizes, count]:
+        frames = stream.push(signal[begin : begin + size], together)
+        assert len(frames) % together == 0
+        given_frames.append(frames)
+        begin = min(begin + size, count)
+        assert stream.samples == begin
+    given_frames.append(stream.finish())
+    made = np.concatenate(given_frames)
+    assert stream.frames == len(made) == frame_count(count, chosen)
+    assert made.tobytes() == spectrogram(signal, chosen).tobytes()
+    blocks = list(spectrogram_blocks(np.split(signal, [count // 3, count // 3, count // 2]), chosen))
+    assert np.concatenate(blocks).tobytes() == made.tobytes()
+
+
+@pytest.mark.parametrize("frame_rate_hz", RATES_HZ)
+def test_single_samples_give_the_same_bytes(frame_rate_hz):
+    chosen = SpectrogramSettings(frame_rate_hz=frame_rate_hz)
+    signal = np.random.default_rng(1).standard_normal(7001, dtype=np.float32)
+    stream = SpectrogramStream(chosen)
+    made = [stream.push(signal[i : i + 1]) for i in range(len(signal))]
+    assert np.concatenate([*made, stream.finish()]).tobytes() == spectrogram(signal, chosen).tobytes()
+
+
+@pytest.mark.parametrize("frame_rate_hz", RATES_HZ)
+def test_a_frame_is_given_with_the_last_sample_that_it_sees(frame_rate_hz):
+    """Not a sample later; and no sample that comes after it changes it."""
+    chosen = SpectrogramSettings(frame_rate_hz=frame_rate_hz)
+    signal = np.random.default_rng(2).standard_normal(9000, dtype=np.float32)
+    whole, stream = spectrogram(signal, chosen), SpectrogramStream(chosen)
+    step, given_frames = Fraction(*exact_ratio(22050, frame_rate_hz)), 0
+    for i in range(len(signal)):
+        frames = stream.push(signal[i : i + 1])
+        # The window reaches half its length beyond its centre; the sample at that very distance weighs nothing.
+        complete = sum(frame * step + 1024 <= i + 1 for frame in range(given_frames, given_frames + 2))
+        assert len(frames) == complete
+        assert np.array_equal(frames, whole[given_frames : given_frames + complete])
+        given_frames += complete
+    assert given_frames >= 4
+
+
+def test_a_stream_holds_seconds_not_hours():
+    stream = SpectrogramStream(DEFAULT)
+    for _ in range(200):
+        stream.push(np.zeros(44_100, dtype=np.float32), together=BLOCK_FRAMES)
+    assert stream._held.nbytes < 4 * 30 * 22050
+    with pytest.raises(ValueError, match="mono"):
+        stream.push(np.zeros((2, 2), dtype=np.float32))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("frame_rate_hz", [20.0, 43.06640625])
+def test_single_precision_is_enough(scale, frame_rate_hz):
+    """Against the definition in double precision, for noise, and a loud low tone beside silence."""
+    chosen = SpectrogramSettings(frame_rate_hz=frame_rate_hz, scale=scale, n_fft=4096)
+    tone = np.sin(2 * np.pi * 100 * np.arange(22050) / 22050)
+    noise = 0.3 * np.random.default_rng(3).standard_normal(22050)
+    for signal in (tone.astype(np.float32), noise.astype(np.float32)):
+        assert np.abs(spectrogram(signal, chosen) - by_definition(signal, chosen)).max() < 2e-5
+
+
+def by_definition(signal: np.ndarray, chosen: SpectrogramSettings) -> np.ndarray:
+    step, size = Fraction(*exact_ratio(chosen.sample_rate_hz, chosen.frame_rate_hz)), chosen.n_fft
+    padded = np.pad(signal.astype(float), size)
+    frames = []
+    for frame in range(frame_count(len(signal), chosen)):
+        first = int(frame * step) - size // 2
+        away = np.arange(first, first + size + 1) - float(frame * step)
+        window = np.where(np.abs(away) <= size / 2, 0.5 + 0.5 * np.cos(2 * np.pi * away / size), 0)
+        cut = padded[first + size : first + 2 * size + 1] * window * 4 / size
+        folded = np.append(cut[0] + cut[-1], cut[1:-1])  # both ends have the same place in the transform
+        frames.append(np.log1p(chosen.gain * (_FILTERBANKS[chosen.scale](chosen) @ np.abs(np.fft.rfft(folded)))))
+    return np.array(frames)
 
 
 @pytest.mark.parametrize("scale", SCALES)
