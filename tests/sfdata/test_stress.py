@@ -11,15 +11,18 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import pytest
 import stress
 from click.testing import CliRunner, Result
 
+from sfdata.build import build
 from sfdata.cli import main
+from sfdata.recipe import read_recipe
 from sfdata.soundfonts import resolve_instrument
 from sfdata.store import open_store
 
@@ -343,3 +346,43 @@ def test_the_second_of_two_builds_refuses(site: Site, tmp_path: Path):
         assert not first.left_over()
     assert stress.content(target) == site.reference.content
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_a_worker_that_is_killed_as_it_starts(site: Site, tmp_path: Path):
+    with stress.Running([*stress.program(), *site.command(workers=2)], tmp_path / "log") as running:
+        assert stress.wait_for(running.workers, running)
+        running.workers()[0].kill()
+        assert running.wait() == 0, running.text
+        assert not running.left_over()
+    assert stress.content(site.target) == site.reference.content
+
+
+def test_workers_that_are_killed_again_and_again(site: Site, tmp_path: Path):
+    """As the system does it where memory lacks: a clear error, soon, and the rest is done when it lacks no more."""
+    target = tmp_path / "out" / "s.zarr"
+    target.parent.mkdir()
+    with stress.Running([*stress.program(), *site.command(target, workers=2)], tmp_path / "log") as running:
+        assert stress.wait_for(lambda: stress.shard_files(target.parent), running), running.text
+        while running.process.poll() is None and running.age_s() < 120:
+            for worker in running.workers():
+                with suppress(psutil.Error):
+                    worker.kill()
+            time.sleep(0.05)
+        assert running.wait(1.0) == 2, running.text
+        stress.check_message(running.text, "worker", "killed|died|memory", "again|same command|--workers")
+        assert not running.left_over()
+    result = site.build(target)
+    assert result.exit_code == 0, result.output
+    assert stress.content(target) == site.reference.content
+
+
+def test_the_library_goes_on_with_what_the_command_began(site: Site):
+    before = stress.shard_files(site.work)
+    recipe = read_recipe(site.recipe)
+    with pytest.raises(ValueError, match="interrupted"):
+        build(replace(recipe, seed=2), site.target, [site.midi], workers=1)
+    result = build(recipe, site.target, [site.midi], workers=1)
+    assert (result.pieces, result.skipped) == (4, ())
+    assert stress.content(site.target) == site.reference.content
+    whole, rewritten = site.reference.rewritten(before, stress.shard_files(site.target))
+    assert whole >= 3 and rewritten <= 1
