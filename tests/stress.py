@@ -172,12 +172,15 @@ class Running:
         return time.monotonic() - self.began
 
     def workers(self) -> list[psutil.Process]:
-        """Processes that it started to work for it."""
-        try:
-            children = psutil.Process(self.process.pid).children(recursive=True)
-            return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
-        except psutil.Error:
-            return []
+        """Python processes that it started to work for it."""
+        found = []
+        with suppress(psutil.Error):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    command = " ".join(child.cmdline())  # others, such as ldconfig, live for moments
+                    if ("multiprocessing" in command or "sfdata" in command) and "resource_tracker" not in command:
+                        found.append(child)
+        return found
 
     def strike(self, victim: str, rng: np.random.Generator) -> bool:
         """Kill something of it; False where there was nothing to kill (any more)."""
