@@ -12,14 +12,17 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import pytest
 import stress
 from click.testing import CliRunner, Result
 
+from sfdata.build import build
 from sfdata.cli import main
+from sfdata.recipe import read_recipe
 from sfdata.soundfonts import resolve_instrument
 from sfdata.store import open_store
 
@@ -343,3 +346,54 @@ def test_the_second_of_two_builds_refuses(site: Site, tmp_path: Path):
         assert not first.left_over()
     assert stress.content(target) == site.reference.content
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_a_worker_that_is_killed_as_it_starts(site: Site, tmp_path: Path):
+    found: list[psutil.Process] = []
+    with stress.Running([*stress.program(), *site.command(workers=2)], tmp_path / "log") as running:
+        assert stress.wait_for(lambda: found.extend(running.workers()) or found, running)
+        found[0].kill()
+        assert running.wait() == 0, running.text
+        assert not running.left_over()
+    assert stress.content(site.target) == site.reference.content
+
+
+# Runs in every Python process that finds it on its path.
+DIE = """
+import os, sys
+def hook(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, os.PathLike)) and (arguments[2] or 0) & 3:
+        if "frames/c/{shard}" in os.fspath(arguments[0]):
+            os.kill(os.getpid(), 9)
+sys.addaudithook(hook)
+"""
+
+
+def test_a_piece_that_kills_every_worker(site: Site, tmp_path: Path):
+    """As a system does that lacks memory: a clear error, soon; all is done when there is enough of it."""
+    shard = min(site.reference.pieces[2])
+    (tmp_path / "sitecustomize.py").write_text(DIE.format(shard=shard))
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    target = tmp_path / "out" / "s.zarr"
+    target.parent.mkdir()
+    command = [*stress.program(), *site.command(target, workers=2)]
+    with stress.Running(command, tmp_path / "log", PYTHONPATH=path) as running:
+        assert running.wait(120.0) == 2, running.text
+        stress.check_message(running.text, "worker", "killed|died|memory", "again|same command|--workers")
+        assert not running.left_over()
+    assert not target.exists()
+    result = site.build(target)
+    assert result.exit_code == 0, result.output
+    assert stress.content(target) == site.reference.content
+
+
+def test_the_library_goes_on_with_what_the_command_began(site: Site):
+    before = stress.shard_files(site.work)
+    recipe = read_recipe(site.recipe)
+    with pytest.raises(ValueError, match="interrupted"):
+        build(replace(recipe, seed=2), site.target, [site.midi], workers=1)
+    result = build(recipe, site.target, [site.midi], workers=1)
+    assert (result.pieces, result.skipped) == (4, ())
+    assert stress.content(site.target) == site.reference.content
+    whole, rewritten = site.reference.rewritten(before, stress.shard_files(site.target))
+    assert whole >= 3 and rewritten <= 1
