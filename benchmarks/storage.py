@@ -8,7 +8,7 @@ an hour of spectrogram. Speeds are megabytes a second of CPU time (with any thre
 Then a network is trained for some minutes, and methods see the frames of test pairs, rendered as float32, as each
 number format would give them back: uint8 with one scale for the store, or one for each bin.
 
-Run: python benchmarks/storage.py [--repetitions 2] [--epochs 3] [--pairs 600] [--json FILE]
+Run: python benchmarks/storage.py [--repetitions 2] [--epochs 8] [--pairs 600] [--json FILE]
 """
 
 import subprocess
@@ -201,7 +201,7 @@ def compare_formats(trained_on: Store, tested_on: list[Store], folder: Path, epo
 
 def main() -> None:
     parser = arguments(__doc__, 2)
-    parser.add_argument("--epochs", type=int, default=3, help="of training; 0: only codecs (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=8, help="of training; 0: only codecs (%(default)s)")
     parser.add_argument("--pairs", type=int, default=600, help="at most, of each test set (%(default)s)")
     options, figures = parser.parse_args(), {}
     with tempfile.TemporaryDirectory() as folder:
