@@ -203,11 +203,13 @@ def main() -> None:
     parser = arguments(__doc__, 2)
     parser.add_argument("--epochs", type=int, default=8, help="of training; 0: only codecs (%(default)s)")
     parser.add_argument("--pairs", type=int, default=600, help="at most, of each test set (%(default)s)")
+    parser.add_argument("--store", type=Path, help="built by the demo's recipe; without, one is built")
     options, figures = parser.parse_args(), {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        build(read_recipe(shipped_file("pipelines/demo.toml")), path / "store.zarr", workers=2)
-        store = open_store(path / "store.zarr")
+        if not options.store:
+            build(read_recipe(shipped_file("pipelines/demo.toml")), path / "store.zarr", workers=2)
+        store = open_store(options.store or path / "store.zarr")
         exact = exact_store("demo", store, path)
         figures["choices"] = compare_choices(exact, options.repetitions)
         if options.epochs:
