@@ -57,6 +57,10 @@ on float16.""",
 }
 
 
+PRINTED = """The table's figures are from the command that its last column names. Where one takes a `STORE`, it is built by
+`sfdata build pipelines/demo.toml -o STORE`."""
+
+
 def ratio(value: float) -> str:
     """A ratio as the table shows it."""
     return f"{value:,.0f}" if value >= 20 else f"{value:.1f}" if value >= 3 else f"{value:.2f}"
@@ -160,7 +164,7 @@ def page(machine: Mapping[str, str], results: Results) -> str:
     parts += [
         "## What each command printed",
         "",
-        "The table's figures are from the command that its last column names.",
+        PRINTED,
     ]
     for result in results.values():
         parts += ["", f"### `{result['command']}`", ""]

@@ -1,17 +1,17 @@
 """How frames are stored: codecs, chunks, shards and number formats; and what coarser numbers cost in hits.
 
-The spectrograms of a store of real pieces are written shard by shard, read back in whole shards, and in chunks at
-random, all on the local disk with its cache warm: so this measures codecs and Zarr, not the disk. Sizes are bytes for
+Spectrograms of real pieces (those that the demo's recipe tests on), computed as float32, are written shard by shard,
+read back in whole shards, and in chunks at random, all on the local disk with its cache warm: so this measures codecs
+and Zarr, not the disk. Sizes are bytes for
 an hour of spectrogram. Speeds are megabytes a second of CPU time (with any threads of the codec), counted as float16.
 
 Then a network is trained for some minutes, and methods see the frames of test pairs, rendered as float32, as each
 number format would give them back: uint8 with one scale for the store, or one for each bin.
 
-Run: python benchmarks/storage.py [--repetitions 3] [--epochs 4] [--pairs 600] [--json FILE]
+Run: python benchmarks/storage.py [--repetitions 2] [--epochs 8] [--pairs 600] [--json FILE]
 """
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from timing import arguments, measure, pieces, save
+from timing import arguments, command, measure, pieces, save
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from sfdata.build import build
@@ -167,29 +167,31 @@ def hits(method: Any, store: Store, pairs: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def compare_formats(trained_on: Store, folder: Path, epochs: int, pairs: int) -> dict[str, Any]:
+def exact_store(name: str, trained_on: Store, folder: Path) -> Store:
+    """The test pieces by a recipe, as float32: its spectrogram set as for the network, so that it fits both recipes."""
+    recipe = replace(
+        read_recipe(shipped_file(f"pipelines/{name}.toml")),
+        store=StoreSettings(dtype="float32"),
+        spectrogram=trained_on.spectrogram,
+        splits=SplitSettings(train=0, validation=0, test=1),
+    )
+    build(recipe, folder / f"{name}.zarr", test_files(trained_on), workers=2)
+    return open_store(folder / f"{name}.zarr")
+
+
+def compare_formats(trained_on: Store, tested_on: list[Store], folder: Path, epochs: int, pairs: int) -> dict[str, Any]:
     """Train, evaluate and print the table of number formats."""
     from sfmodel.evaluation import open_method
 
     # The settings with which `make demo` learns most in few minutes.
     settings = ["--batch-size", "128", "--learning-rate", "0.005", "--schedule", "cosine", "--no-dropout"]
-    line = [sys.executable, "-m", "sfmodel.cli", "train", str(trained_on.path), "--model", "reduced"]
-    subprocess.run([*line, "-o", f"{folder}/run", "--epochs", str(epochs), *settings], check=True, capture_output=True)
+    line = command("sfmodel", "train", trained_on.path, "-o", folder / "run", "--epochs", epochs, *settings)
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
     methods = {"matched-filter": "matched-filter", "matched-filter-5": "matched-filter-5", "reduced": f"{folder}/run"}
     table: dict[str, Any] = {}
-    for name in ("demo", "human"):
-        recipe = read_recipe(shipped_file(f"pipelines/{name}.toml"))
-        # One setting of the spectrogram, so that one network fits both.
-        fine = replace(
-            recipe,
-            store=StoreSettings(dtype="float32"),
-            spectrogram=trained_on.spectrogram,
-            splits=SplitSettings(train=0, validation=0, test=1),
-        )
-        build(fine, folder / f"{name}.zarr", test_files(trained_on), workers=2)
-        store = open_store(folder / f"{name}.zarr")
+    for store in tested_on:
         for label, method in methods.items():
-            table[f"{name}, {label}"] = hits(open_method(method, device="cpu"), store, pairs)
+            table[f"{store.path.stem}, {label}"] = hits(open_method(method, device="cpu"), store, pairs)
     print(f"\n{'test pairs, method':40}{'format':>16}{'bucket 1':>16}{'<= 100 ms':>16}{'changed':>16}")
     for label, by_format in table.items():
         for kind, values in by_format.items():
@@ -198,17 +200,21 @@ def compare_formats(trained_on: Store, folder: Path, epochs: int, pairs: int) ->
 
 
 def main() -> None:
-    parser = arguments(__doc__, 3)
-    parser.add_argument("--epochs", type=int, default=4, help="of training; 0: only codecs (%(default)s)")
+    parser = arguments(__doc__, 2)
+    parser.add_argument("--epochs", type=int, default=8, help="of training; 0: only codecs (%(default)s)")
     parser.add_argument("--pairs", type=int, default=600, help="at most, of each test set (%(default)s)")
+    parser.add_argument("--store", type=Path, help="built by the demo's recipe; without, one is built")
     options, figures = parser.parse_args(), {}
     with tempfile.TemporaryDirectory() as folder:
-        recipe = read_recipe(shipped_file("pipelines/demo.toml"))
-        build(recipe, Path(folder) / "store.zarr", workers=2)
-        store = open_store(Path(folder) / "store.zarr")
-        figures["choices"] = compare_choices(store, options.repetitions)
+        path = Path(folder)
+        if not options.store:
+            build(read_recipe(shipped_file("pipelines/demo.toml")), path / "store.zarr", workers=2)
+        store = open_store(options.store or path / "store.zarr")
+        exact = exact_store("demo", store, path)
+        figures["choices"] = compare_choices(exact, options.repetitions)
         if options.epochs:
-            figures["formats"] = compare_formats(store, Path(folder), options.epochs, options.pairs)
+            tested_on = [exact, exact_store("human", store, path)]
+            figures["formats"] = compare_formats(store, tested_on, path, options.epochs, options.pairs)
     save(options, figures)
 
 
