@@ -68,12 +68,12 @@ def validate(path: str | Path, composers: bool = False, instruments: bool = Fals
     problems: list[Problem] = []
     leaks = partial(_leaks, composers=composers, instruments=instruments)
     for check in (_checksums, _links, _labels, _records, leaks, _frames):
-        if problems and check in (_links, _labels, _records):
-            break  # what follows reads through tables and links that are not as they should be
         try:
             problems += check(store)
         except Exception as error:  # contradictory data can surface anywhere
             problems.append(Problem("reading", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+        if problems and check in (_checksums, _links):
+            break  # what follows reads through tables and links that are not as they should be
     return problems
 
 

@@ -120,6 +120,16 @@ def test_leaks_are_found(copy: Path):
     assert "stands in splits" in change(copy, "pieces/work", works)["leak"]
 
 
+def test_leaks_and_damaged_frames_are_found_beside_wrong_labels(copy: Path):
+    store = open_store(copy)
+    change(copy, "pieces/work", np.full_like(store.pieces["work"], store.pieces["work"][0]))
+    sums = store.renditions["sha256"].copy()
+    sums[0] = "0" * 64
+    change(copy, "renditions/sha256", sums)
+    found = change(copy, "pairs/target_frame", store.pairs["target_frame"] + 0.25)
+    assert {"labels", "leak", "frames"} <= found.keys()
+
+
 def test_composers_leak_only_when_asked(copy: Path):
     assert not validate(copy)
     assert any("bach" in problem.detail for problem in validate(copy, composers=True))  # two of the three pieces
