@@ -164,7 +164,7 @@ def _sample(sources: Sequence[Source], recipe: Recipe) -> tuple[list[PieceOutlin
 def _try_out(pieces: Sequence[PieceOutline], recipe: Recipe) -> tuple[float, float]:
     """Render a little; seconds of sound a second, and bytes a frame on disk."""
     spent_s, made_s, blocks = 0.0, 0.0, []
-    for piece in pieces[len(pieces) // 2 :] + pieces[: len(pieces) // 2]:
+    for piece in (*pieces[len(pieces) // 2 :], *pieces[: len(pieces) // 2]):
         plan = plan_again(piece, recipe)
         for rendition in plan.renditions:
             began, frames = time.perf_counter(), 0

@@ -40,7 +40,8 @@ class Place:
     """
 
     def __init__(self, url: "str | Path | Place") -> None:
-        text = self.given = url.given if isinstance(url, Place) else str(url)
+        self.given: str = url.given if isinstance(url, Place) else str(url)
+        text = self.given
         for prefix in _LOCAL:
             text = text.removeprefix(prefix)
         self.is_local = "://" not in text

@@ -17,7 +17,9 @@ FEWEST_ONSETS = 20
 def rising_share(notes: Table, frames: NDArray[np.floating], settings: SpectrogramSettings) -> float:
     """Share of a rendition's onsets at which the energy near the note's pitch rises.
 
-    Compared are the frame two before the onset's and the louder of the onset's frame and the one after it.
+    Compared are the louder of two frames that end before the onset and the louder of the onset's frame and the one
+    after it: as many on both sides, so that noise alone rises at half of all places. Notes near whose pitch another
+    began within the frames looked at are left out.
 
     Parameters
     ----------
@@ -31,12 +33,18 @@ def rising_share(notes: Table, frames: NDArray[np.floating], settings: Spectrogr
     float
         1 where there is no onset to look at.
     """
-    at = nearest_frame(notes["onset_s"] * settings.frame_rate_hz)
-    kept = at + 1 < len(frames)
+    onset, pitch = notes["onset_s"] * settings.frame_rate_hz, notes["pitch"].astype(np.int64)
+    at = nearest_frame(onset)
+    kept = (at + 1 < len(frames)) & ~_struck_before(onset, pitch, REACH_FRAMES + 1)
     if not kept.any():
         return 1.0
-    at, near = at[kept], _near_pitch(notes["pitch"][kept], settings)
-    before = np.where(at[:, None] >= 2, frames[np.maximum(at - 2, 0)], 0)
+    at, near = at[kept], _near_pitch(pitch[kept], settings)
+    before = np.maximum(
+        *(
+            np.where(at[:, None] >= back, frames[np.maximum(at - back, 0)], 0)
+            for back in (REACH_FRAMES - 1, REACH_FRAMES)
+        )
+    )
     after = np.maximum(frames[at], frames[at + 1])
     rise = np.where(near, after.astype(np.float32) - before, 0).sum(axis=1)
     return float((rise > 0).mean())
@@ -62,6 +70,19 @@ def onset_lag_s(
     middle = float(np.median(lags))
     error = 1.25 * 1.48 * float(np.median(np.abs(lags - middle))) / len(lags) ** 0.5  # as for a normal distribution
     return (middle - _own_lag_frames(settings)) / settings.frame_rate_hz, error / settings.frame_rate_hz
+
+
+def _struck_before(
+    onset_frame: NDArray[np.float64], pitch: NDArray[np.int64], within_frames: float
+) -> NDArray[np.bool_]:
+    """For each note, whether a key at most a semitone away was struck shortly before, shape (notes,)."""
+    found = np.zeros(len(pitch), dtype=bool)
+    for key in np.unique(pitch):
+        own = pitch == key
+        near = np.sort(onset_frame[np.abs(pitch - key) <= 1])
+        last = np.searchsorted(near, onset_frame[own], side="left") - 1
+        found[own] = (last >= 0) & (onset_frame[own] - near[np.maximum(last, 0)] <= within_frames)
+    return found
 
 
 def _near_pitch(pitch: NDArray[np.integer], settings: SpectrogramSettings) -> NDArray[np.bool_]:

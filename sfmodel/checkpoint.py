@@ -42,7 +42,7 @@ def store_fingerprint(store: Store) -> dict[str, Any]:
     """
     checksums = json.dumps(store.attrs.get("checksums", {}), sort_keys=True)
     return {
-        "path": str(store.path.resolve()),
+        "path": store.place.url,
         "pairs": len(store.pairs["note"]),
         "sha256": hashlib.sha256(checksums.encode()).hexdigest(),
         "spectrogram": asdict(store.spectrogram),

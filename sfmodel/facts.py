@@ -61,7 +61,7 @@ def data_html(store: Store) -> str:
         (title, *(pieces[key][i] for key in columns[:2]), f"{counts[i]:,}", *(pieces[key][i] for key in columns[2:]))
         for i, title in enumerate(pieces["title"][:LISTED_PIECES])
     ]
-    html = table(["Store", store.path.name], facts)
+    html = table(["Store", store.place.name], facts)
     html += table(["Instrument", "preset", "used for", "licence"], rows, stacked=True)
     html += table(["Piece", "composer", "split", "pairs", "licence", "credit"], listed, stacked=True)
     if len(pieces["title"]) > LISTED_PIECES:
