@@ -164,13 +164,11 @@ def convolve_blocks(blocks: Iterable[Samples], response: Samples) -> Iterator[Sa
         spectra = scipy.fft.rfft(padded, axis=1, workers=1)
         spectra *= spectrum
         convolved = scipy.fft.irfft(spectra, size, axis=1, overwrite_x=True, workers=1)
-        heard = np.empty((TRANSFORMS, step), dtype=np.float32)
-        for row, own, out in zip(padded, convolved, heard, strict=True):
+        for begin, row, own in zip(range(0, len(sound), step), padded, convolved, strict=False):
             _silence_around(row[:step], own)
-            out[:] = own[:step]
-            out[: taps - 1] += tail
+            own[: taps - 1] += tail
             tail = own[step:]
-        yield heard.reshape(-1)[: len(sound)]
+            yield own[: min(step, len(sound) - begin)]
 
 
 def _silence_around(sound: Samples, convolved: Samples) -> None:

@@ -53,7 +53,7 @@ def _file_lock(target: Place) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise ValueError(f"{target} cannot be written: {folder}, or one above it, is no folder") from None
+        raise ValueError(f"{target} cannot be written: {folder}, or what it lies in, is not a folder") from None
     path = folder / f".{target.name}.lock"
     while True:
         handle = os.open(path, os.O_CREAT | os.O_RDWR)

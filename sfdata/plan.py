@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.augment import AugmentSettings, draw_score, draw_variation, generator, sounding_notes
+from sfdata.augment import AugmentSettings, generator, play_score, play_variation
 from sfdata.fingerprint import Fingerprint, fingerprint, fingerprint_of_voices
 from sfdata.midi import MAX_DURATION_S, printable, read_piece
 from sfdata.naming import PieceName, work_keys
@@ -191,12 +191,10 @@ def perform(
         piece_note = voice["source"].astype(np.int32)
         own = voice.copy()
         own["source"] = np.arange(len(voice))
-        drawn = draw_score(own, settings, generator(seed, sha256, number, 0))
-        score = sounding_notes(own, drawn, sample_rate_hz)
+        drawn, score = play_score(own, settings, generator(seed, sha256, number, 0), sample_rate_hz)
         performances.append(Performance(number, method, "score", 0, score, piece_note, drawn))
         for copy in range(1, settings.copies + 1):
-            drawn = draw_variation(score, settings, generator(seed, sha256, number, copy))
-            notes = sounding_notes(score, drawn, sample_rate_hz)
+            drawn, notes = play_variation(score, settings, generator(seed, sha256, number, copy), sample_rate_hz)
             if notes["offset_s"].max(initial=0) > MAX_DURATION_S:
                 raise ValueError(f"a variant would last {notes['offset_s'].max() / 3600:.1f} hours; draw from less")
             performances.append(Performance(number, method, "variant", copy, notes, piece_note, drawn))

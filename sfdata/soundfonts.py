@@ -105,7 +105,7 @@ def on_this_machine(instrument: Instrument) -> Instrument:
             return replace(instrument, path=str(elsewhere))
     there = f"another file is there, sha256 {found[:12]}…" if found else "no such file"
     raise ValueError(
-        f"{platform.node() or 'this machine'} lacks the soundfont of {instrument.name}: {path} is expected with sha256 "
+        f"the machine {platform.node()} lacks the soundfont of {instrument.name}: {path} is expected with sha256 "
         f"{instrument.sha256[:12]}…, {there}; put it there, or register it with 'sfdata soundfonts add'"
     )
 
