@@ -151,13 +151,28 @@ class SharedTurns:
     transposition: int
 
 
-def shared_turns(one: Fingerprint, other: Fingerprint) -> SharedTurns:
+def shared_turns(
+    one: Fingerprint,
+    other: Fingerprint,
+    places: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None,
+    least: float = 0,
+) -> SharedTurns:
     """Find the turns that two pieces share: close together, in the same order, all transposed alike.
 
     Where several transpositions offer themselves, the one with most turns counts.
+
+    Parameters
+    ----------
+    one, other : ndarray of uint64
+    places : (ndarray of int, ndarray of int), optional
+        What :func:`places_of_turns` gives of both, for whoever compares each with many.
+    least : float
+        Where they cannot share as many turns, none need be found.
     """
-    first, second = _matches(one, other)
-    turns = turns_of(one)[first]
+    first, second = _matches(one, other, places or (places_of_turns(one), places_of_turns(other)), least)
+    if not len(first):
+        return SharedTurns(np.zeros(0, dtype=np.uint64), first, second, 0)
+    turns = turns_of(one[first])
     lowest = np.uint64((1 << PITCH_BITS) - 1)
     up = (other[second] & lowest).astype(np.int64) - (one[first] & lowest).astype(np.int64)
     kept = _together(first, second, up, turns)
@@ -169,11 +184,17 @@ def shared_turns(one: Fingerprint, other: Fingerprint) -> SharedTurns:
     return SharedTurns(turns[chosen], first[chosen], second[chosen], transposition)
 
 
-def _matches(one: Fingerprint, other: Fingerprint) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of equal turns in both, sorted by the first."""
-    first, first_turns = _occurrences(one)
-    second, second_turns = _occurrences(other)
+def _matches(
+    one: Fingerprint, other: Fingerprint, places: tuple[NDArray[np.integer], NDArray[np.integer]], least: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of equal turns in both, sorted by the first; none where fewer than `least` turns are in both."""
+    first, second = (place.astype(np.int64) for place in places)
+    first_turns, second_turns = turns_of(one[first]), turns_of(other[second])
     begin = np.searchsorted(second_turns, first_turns, side="left")
+    in_both = np.append(second_turns, np.uint64(0))[begin] == first_turns  # no turn is 0
+    first, first_turns, begin = first[in_both], first_turns[in_both], begin[in_both]
+    if len(first) < least or np.count_nonzero(np.diff(first_turns, prepend=np.uint64(0))) < least:
+        return first[:0], first[:0]
     count = np.searchsorted(second_turns, first_turns, side="right") - begin
     within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     first, second = np.repeat(first, count), second[np.repeat(begin, count) + within]
@@ -181,14 +202,14 @@ def _matches(one: Fingerprint, other: Fingerprint) -> tuple[NDArray[np.int64], N
     return first[order], second[order]
 
 
-def _occurrences(words: Fingerprint) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Places of the turns, sorted by turn, at most sixteen of each."""
+def places_of_turns(words: Fingerprint) -> NDArray[np.int64]:
+    """Places of the turns in a fingerprint, sorted by turn, at most sixteen of each."""
     place = np.flatnonzero(words)
     turns = turns_of(words)[place]
     order = np.argsort(turns, kind="stable")
     place, turns = place[order], turns[order]
     rank = np.arange(len(turns)) - np.searchsorted(turns, turns, side="left")
-    return place[rank < _MOST_OCCURRENCES], turns[rank < _MOST_OCCURRENCES]
+    return place[rank < _MOST_OCCURRENCES]
 
 
 def _together(

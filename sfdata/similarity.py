@@ -19,7 +19,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.fingerprint import Fingerprint, SharedTurns, evidence, most_evidence, shared_turns, turns_of
+from sfdata.fingerprint import (
+    Fingerprint,
+    SharedTurns,
+    evidence,
+    most_evidence,
+    places_of_turns,
+    shared_turns,
+    turns_of,
+)
 
 ENOUGH = 16.0
 CERTAIN = 40.0
@@ -133,10 +141,15 @@ def _links(
     """Pairs with enough evidence, weighted, with what they share."""
     index = _index(distinct)
     possible: dict[tuple[int, int], tuple[SharedTurns, float]] = {}
+    places: dict[int, NDArray[np.int32]] = {}
     for one, other in _candidates(index):
-        shared = shared_turns(distinct[one], distinct[other])
+        for piece in (one, other):
+            if piece not in places:
+                places[piece] = places_of_turns(distinct[piece]).astype(np.int32)
+        needed = _needed(most[one], most[other], enough)
+        shared = shared_turns(distinct[one], distinct[other], (places[one], places[other]), needed)
         has = evidence(shared)
-        if has >= _needed(most[one], most[other], enough):
+        if has >= needed:
             possible[one, other] = shared, has
     group = _components(len(distinct), [pair for pair, (_, has) in possible.items() if has >= CERTAIN])
     related: dict[int, set[int]] = defaultdict(set)

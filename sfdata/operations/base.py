@@ -88,7 +88,7 @@ def chord_numbers(notes: NoteArray, within_s: float = CHORD_S) -> NDArray[np.int
     begins[:1] = True
     np.greater(onset[1:], latest[:-1], out=begins[1:])  # too far even from the note before it
     run = np.flatnonzero(begins)
-    run_end = np.append(run[1:], len(onset))
+    run_end = np.append(run, len(onset))[1:]
     # Of notes that follow each other closely for longer than a chord lasts, the first ones of chords are counted off.
     for first, end in zip(*(bound[onset[run_end - 1] > latest[run]].tolist() for bound in (run, run_end)), strict=True):
         while (first := first + int(onset[first:end].searchsorted(latest[first], side="right"))) < end:
