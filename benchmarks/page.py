@@ -57,8 +57,8 @@ on float16.""",
 }
 
 
-PRINTED = """The table's figures are from the command that its last column names. Where one takes a `STORE`, it is built by
-`sfdata build pipelines/demo.toml -o STORE`."""
+PRINTED = """The table's figures are from the command that its last column names. Where one takes a `STORE`, that is
+built by `sfdata build pipelines/demo.toml -o STORE`."""
 
 
 def ratio(value: float) -> str:
