@@ -38,7 +38,7 @@ from sfdata.spectrogram import spectrogram
 from sfdata.splits import assign_splits, group_works, split_groups
 from sfdata.store import Store, open_store
 from sfdata.tables import Finished, first_frames, held_instruments, instruments_of, licences_of, write_all_tables
-from sfdata.wip import CONTENT, WorkInProgress, recover
+from sfdata.wip import CONTENT, WorkInProgress, named_already, recover
 from sfdata.workers import Workers
 from sfdata.writer import Failed, Task, write_piece
 
@@ -124,7 +124,9 @@ def build(
         results = [planned[index] for index in range(len(sources))]
         pieces = [piece for piece in results if isinstance(piece, PieceOutline)]
         skipped = unwanted + [piece for piece in results if isinstance(piece, Skipped)]
-        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress, cast, held)
+        return write_store(
+            recipe, attrs, pieces, skipped, target, crew, began, progress, overwrite=overwrite, cast=cast, held=held
+        )
 
 
 def check_target(target: Place, overwrite: bool) -> None:
@@ -144,7 +146,7 @@ def check_target(target: Place, overwrite: bool) -> None:
             if target.beside(".wip").read(CONTENT) is not None:
                 return  # an interrupted build
         raise ValueError(f"{target} exists already; choose another name, or remove it first")
-    if not target.exists():
+    if not target.exists() or (named_already(target) and not overwrite):
         return
     if not overwrite:
         raise ValueError(
@@ -163,6 +165,8 @@ def write_store(
     crew: Workers,
     began: float,
     progress: Progress | None = None,
+    *,
+    overwrite: bool = False,
     cast: Cast | None = None,
     held: Held | None = None,
 ) -> BuildResult:
@@ -204,7 +208,11 @@ def write_store(
         if held:
             held.link_frames(store)
 
-    wip = WorkInProgress(target, {**attrs, **_content(pieces), "extends": held.digest if held else ""}, create)
+    content = {**attrs, **_content(pieces), "extends": held.digest if held else ""}
+    wip = WorkInProgress(target, content, create, may_replace=overwrite or held is not None)
+    if wip.named:
+        wip.finish()
+        return _result(open_store(target), target, skipped, began)
     done = _write_frames(pieces, starts, wip, recipe, crew, progress)
     finished = [
         Finished(piece, work, split, start, done.get(index, {}))

@@ -88,7 +88,7 @@ def build_pairs(
     pieces = [outline_of(plan, recipe) for plan in _merged(plans)]
     with only_builder(target), Workers(workers) as crew:
         check_target(target, overwrite)
-        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress)
+        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress, overwrite=overwrite)
 
 
 def _plan(sides: dict[str, Path], both: dict[str, list[Entry]], recipe: Recipe, facts: dict[str, str]) -> PiecePlan:

@@ -128,7 +128,7 @@ def import_aligned(
             "instruments": {"references": [player.name], "snippets": snippets},
         }
         pieces = [outline_of(plan, recipe) for plan in used]
-        result = write_store(recipe, attrs, pieces, skipped, target, crew, began, progress)
+        result = write_store(recipe, attrs, pieces, skipped, target, crew, began, progress, overwrite=overwrite)
     told = tuple(coverage for index in sorted(plans) for coverage in covered[index])
     return ImportResult(**vars(result), performances=told)
 

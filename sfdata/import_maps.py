@@ -153,7 +153,7 @@ def import_maps(
         results = [plan for index in range(len(together)) for plan in planned[index]]
         skipped += [plan for plan in results if isinstance(plan, Skipped)]
         pieces = [outline_of(plan, recipe) for plan in results if isinstance(plan, PiecePlan)]
-        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress)
+        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress, overwrite=overwrite)
 
 
 def same_music(one: NoteArray, other: NoteArray) -> NDArray[np.int64] | None:

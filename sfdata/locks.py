@@ -5,6 +5,7 @@ lies beside the target: a small file that the builder renews, and that counts fo
 """
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -27,15 +28,26 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def only_builder(target: Place) -> Iterator[None]:
-    """Keep other builds off a target while this one works.
+    """Keep other builds off a target while this one works, and say what to do where its disk fails.
 
     Raises
     ------
     ValueError
         If another build works on it.
+    OSError
+        If there is no room left, or it cannot be written.
     """
-    with _file_lock(target) if target.is_local else _lease(target):
-        yield
+    try:
+        with _file_lock(target) if target.is_local else _lease(target):
+            yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            why = "no room is left on its disk; free some"
+        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            why = f"{error.strerror}; see to its permissions, or choose another place"
+        else:
+            raise
+        raise OSError(f"{target} cannot be written: {why}, and the same command goes on from what is done") from error
 
 
 def _taken(target: Place, by: str = "") -> ValueError:

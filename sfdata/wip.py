@@ -33,22 +33,34 @@ class WorkInProgress:
         JSON-able: everything that the store's bytes depend on.
     create : callable
         Called with the place of a new, empty store to be.
+    may_replace : bool
+        Whether a store that has the target's name already is to be replaced in the end.
 
     Attributes
     ----------
     folder, store : Place
+    named : bool
+        Whether the store of this content has got its name already, and only the folder is left over.
 
     Raises
     ------
     ValueError
-        If the folder holds a build of other content, or something that is no build.
+        If the folder holds a build of other content, or something that is no build, or there is a store at the target
+        that must stay.
     """
 
-    def __init__(self, target: Place, content: dict[str, Any], create: Callable[[Place], None]) -> None:
+    def __init__(
+        self, target: Place, content: dict[str, Any], create: Callable[[Place], None], may_replace: bool = False
+    ) -> None:
         self.target, self.folder = target, target.beside(_SUFFIX)
         self.store = store_under_way(self.folder)
         content = json.loads(json.dumps(content))  # as it will be read again
         there = self.folder.read(CONTENT)
+        self.named = named_already(target) and there is not None and json.loads(there) == content
+        if self.named:
+            return
+        if target.is_local and target.exists() and not may_replace:
+            raise ValueError(f"{target} exists already, from other sources or settings; choose another name")
         if there is not None and self.store.exists():
             differing = _differences(json.loads(there), content)
             if differing:
@@ -89,13 +101,21 @@ class WorkInProgress:
 
     def finish(self) -> None:
         """Give the store its name, in place of one that is there, and remove the folder."""
-        if self.target.is_local:
+        if self.target.is_local and not self.named:
             for path in self.store.path.rglob(f"*{_UNFINISHED}"):  # of writers that were killed
                 path.unlink()
             if self.target.exists():
                 os.replace(self.target.path, (self.folder / "old").path)
             os.replace(self.store.path, self.target.path)
+        for name in ("done", "old"):  # what tells that the store is whole goes last
+            (self.folder / name).remove()
         self.folder.remove()
+
+
+def named_already(target: Place) -> bool:
+    """Whether a build ended after its store got its name, and before its folder was removed."""
+    folder = target.beside(_SUFFIX)
+    return target.is_local and target.exists() and folder.read(CONTENT) is not None and "store" not in folder.names()
 
 
 def recover(target: Place) -> None:
@@ -120,8 +140,9 @@ def note_done(folder: Place, index: int, facts: dict[str, Any], rows: Mapping[st
 
 
 def _differences(there: Any, here: Any) -> list[str]:
-    """Where two contents differ, in words."""
-    return list(_walk(there, here, ""))
+    """Where two contents differ, in words, soundfonts first: they change unseen."""
+    found = list(_walk(there, here, ""))
+    return sorted(found, key=lambda text: not text.startswith("soundfonts"))
 
 
 def _walk(there: Any, here: Any, name: str) -> Iterator[str]:

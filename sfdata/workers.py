@@ -53,6 +53,7 @@ class Workers:
         if self.scheduler:
             from distributed.comm import get_address_host_port
 
+            _quieten()
             try:
                 get_address_host_port(self.scheduler)  # Client waits long, and noisily, for an address that is none
                 self._client = Client(self.scheduler, timeout="10s", set_as_default=False)
@@ -60,20 +61,27 @@ class Workers:
                 raise ValueError(f"no Dask scheduler answers at {self.scheduler}: {error}") from None
             return
         # Nannies set OMP_NUM_THREADS and its like to 1 for their workers: one BLAS thread each.
-        self._cluster = LocalCluster(
-            n_workers=self.count,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # None would still take port 8787
-            silence_logs=logging.CRITICAL,
-        )
+        try:
+            self._cluster = LocalCluster(
+                n_workers=self.count,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",  # None would still take port 8787
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            _quieten()
+            raise OSError(
+                f"the {self.count} worker processes cannot be started ({error}): were they killed, is memory short? "
+                "Give the same command again, with fewer --workers if need be"
+            ) from error
         self._client = Client(self._cluster, set_as_default=False)
         self._client.run(_leave_interrupts_to_the_parent)
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if error is not None:
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is cancelled now is no news
+            _quieten()  # what is cancelled now is no news
         if self._client is not None:
             self._client.close()
         if self._cluster is not None:
@@ -95,7 +103,13 @@ class Workers:
     ) -> Iterator[tuple[int, Result]]:
         """Call ``function(item, *common)`` for every item; yields (index, result) in the order of finishing.
 
-        An error in a call is raised here.
+        An error in a call is raised here. Where a call's worker process dies again and again, the other calls are
+        made first.
+
+        Raises
+        ------
+        OSError
+            If workers died over a call, or the scheduler is gone.
         """
         if self.scheduler or (self.count > 1 and len(items) > 1):
             self._start()
@@ -104,6 +118,8 @@ class Workers:
                 yield index, function(item, *common)
             return
         from distributed import as_completed
+        from distributed.client import FutureCancelledError
+        from distributed.scheduler import KilledWorker
 
         # What is common goes along with every call: it is small, and scattering equal data twice can lose it.
         name = f"{function.__name__}-{uuid.uuid4().hex}"
@@ -111,9 +127,27 @@ class Workers:
             self._client.submit(function, item, *common, pure=False, key=f"{name}-{index}"): index
             for index, item in enumerate(items)
         }
+        deadly = 0
         for future in as_completed(list(futures), loop=self._client.loop):
-            yield futures[future], future.result()
+            try:
+                result = future.result()
+            except KilledWorker:
+                deadly += 1
+                continue
+            except FutureCancelledError:
+                where = f"the Dask scheduler at {self.scheduler}" if self.scheduler else "the local scheduler"
+                raise OSError(f"{where} is gone; start one, and the same command goes on from what is done") from None
+            yield futures[future], result
             future.release()
+        if deadly:
+            raise OSError(
+                f"{deadly} of {len(items)} tasks ended with the death of every worker that tried: killed, or out of "
+                "memory? All others are done; the same command goes on, with fewer --workers if memory is short"
+            )
+
+
+def _quieten() -> None:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
 def _leave_interrupts_to_the_parent() -> None:
