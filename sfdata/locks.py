@@ -42,9 +42,9 @@ def only_builder(target: Place) -> Iterator[None]:
             yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            why = "no room is left on its disk; free some"
+            why = f"{error.strerror}; free some room"
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            why = f"{error.strerror}; see to its permissions, or choose another place"
+            why = f"{error.strerror}; see to it, or choose another place"
         else:
             raise
         raise OSError(f"{target} cannot be written: {why}, and the same command goes on from what is done") from error

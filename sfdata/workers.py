@@ -11,6 +11,7 @@ from sfdata.place import Place
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+STARTS = 3
 
 
 def default_workers() -> int:
@@ -61,21 +62,24 @@ class Workers:
                 raise ValueError(f"no Dask scheduler answers at {self.scheduler}: {error}") from None
             return
         # Nannies set OMP_NUM_THREADS and its like to 1 for their workers: one BLAS thread each.
-        try:
-            self._cluster = LocalCluster(
-                n_workers=self.count,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",  # None would still take port 8787
-                silence_logs=logging.CRITICAL,
-            )
-        except RuntimeError as error:
-            _quieten()
-            raise OSError(
-                f"the {self.count} worker processes cannot be started ({error}): were they killed, is memory short? "
-                "Give the same command again, with fewer --workers if need be"
-            ) from error
+        _quieten()
+        for attempt in range(1, STARTS + 1):  # a worker that dies while it starts takes the others with it
+            try:
+                self._cluster = LocalCluster(
+                    n_workers=self.count,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",  # None would still take port 8787
+                    silence_logs=logging.CRITICAL,
+                )
+                break
+            except RuntimeError as error:
+                if attempt == STARTS:
+                    raise OSError(
+                        f"the {self.count} worker processes cannot be started ({error}): were they killed, is memory "
+                        "short? Give the same command again, with fewer --workers if need be"
+                    ) from error
         self._client = Client(self._cluster, set_as_default=False)
         self._client.run(_leave_interrupts_to_the_parent)
 
