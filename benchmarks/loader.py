@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import zarr
+from sfdata.layout import write_tables
 from torch.utils.data import DataLoader, Dataset
 
 from sfdata import open_store
@@ -36,7 +37,7 @@ from sfdata.block_reader import BlockReader, epoch_batches
 from sfdata.order import BatchSizes, PairOrder
 from sfdata.reader import PairReader
 from sfdata.schema import TABLES
-from sfdata.store import Store, write_tables
+from sfdata.store import Store
 from sfmodel.architectures import default_settings
 from sfmodel.batches import device_batches
 from sfmodel.dataset import PairDataset, whole_batch
