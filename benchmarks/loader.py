@@ -29,11 +29,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import zarr
-from sfdata.layout import write_tables
 from torch.utils.data import DataLoader, Dataset
 
 from sfdata import open_store
 from sfdata.block_reader import BlockReader, epoch_batches
+from sfdata.layout import write_tables
 from sfdata.order import BatchSizes, PairOrder
 from sfdata.reader import PairReader
 from sfdata.schema import TABLES

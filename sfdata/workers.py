@@ -151,7 +151,8 @@ class Workers:
 
 
 def _quieten() -> None:
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _leave_interrupts_to_the_parent() -> None:
