@@ -257,8 +257,8 @@ def lead_text(store: Store, evaluations: Evaluations) -> str:
         counted(network.metrics["pieces"], "piece"),
     )
     return (
-        f"On {pairs} from {pieces} of {store.place.name}, the {evaluations.network.description} finds the nearest frame "
-        f"in {share(network)}. The matched filter, which learns nothing, finds it in {share(matched_filter)}."
+        f"On {pairs} from {pieces} of {store.place.name}, the {evaluations.network.description} finds the nearest "
+        f"frame in {share(network)}. The matched filter, which learns nothing, finds it in {share(matched_filter)}."
         + (
             ""
             if evaluations.split == "test"
