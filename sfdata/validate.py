@@ -182,10 +182,13 @@ def _has_wrong_notes(augmentation: str) -> bool:
 
 def _records(store: Store) -> Iterator[Problem]:
     """Every variant made again from the score side's notes and its record."""
-    columns = store.performances
+    columns, recipe = store.performances, store.attrs.get("recipe", {})
+    if recipe.get("spectrogram", {}) != store.attrs["spectrogram"]:
+        yield Problem("records", "the recipe in the attributes is not the one that these spectrograms are from")
+    drawn = all("midi" in source for source in recipe.get("sources", [])) and recipe.get("sources")
     for number in np.flatnonzero(columns["role"] == "variant"):
         record = json.loads(columns["augmentation"][number])
-        if not record.get("operations"):
+        if not record.get("operations") and not drawn:  # as played by somebody
             continue
         same_voice = (columns["piece"] == columns["piece"][number]) & (columns["voice"] == columns["voice"][number])
         scores = np.flatnonzero(same_voice & (columns["role"] == "score"))

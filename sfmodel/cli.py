@@ -60,7 +60,7 @@ def models(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store")
 @click.option("-o", "--output", "run_dir", required=True, type=click.Path(path_type=Path), help="Folder for the run.")
 @click.option("--model", default="reduced", show_default=True, help="Architecture: see 'sfmodel models'.")
 @click.option("--epochs", default=20, show_default=True, help="At most so many passes over the training split.")
@@ -95,7 +95,7 @@ def models(as_json: bool) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
 @JSON
 def train(
-    store: Path,
+    store: str,
     run_dir: Path,
     patience: int,
     plateau: int,
@@ -150,7 +150,7 @@ def train(
 
 @main.command()
 @click.argument("method", metavar="RUN_DIR|BASELINE")
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store")
 @click.option("--split", default="test", show_default=True, help="train, validation, test or all.")
 @click.option(
     "--predictions",
@@ -159,7 +159,7 @@ def train(
 )
 @device_option
 @JSON
-def evaluate(method: str, store: Path, split: str, predictions: Path | None, device: str, as_json: bool) -> None:
+def evaluate(method: str, store: str, split: str, predictions: Path | None, device: str, as_json: bool) -> None:
     """Measure a trained network, or a classic method, on the pairs of STORE.
 
     Hit rates and errors, each with a 95 % interval from resampling pieces. Baselines: matched-filter,
@@ -183,7 +183,7 @@ def evaluate(method: str, store: Path, split: str, predictions: Path | None, dev
 
 @main.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
-@click.argument("store", required=False, type=click.Path(path_type=Path))
+@click.argument("store", required=False)
 @click.option(
     "-o",
     "--output",
@@ -193,7 +193,7 @@ def evaluate(method: str, store: Path, split: str, predictions: Path | None, dev
 )
 @device_option
 @JSON
-def report(run_dir: Path, store: Path | None, output_dir: Path | None, device: str, as_json: bool) -> None:
+def report(run_dir: Path, store: str | None, output_dir: Path | None, device: str, as_json: bool) -> None:
     """Write one HTML page about a run: curves, distances, hit rates against classic methods, examples.
 
     STORE is the one that the run was trained on unless given. The page needs no other file; its pictures also lie

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from sfdata.cli.group import JSON, OUTPUT, main
+from sfdata.cli.group import JSON, OUTPUT, STORE, STRICT, main
 from sfdata.progress import progress_bar
 
 
 @main.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@STORE
 @JSON
-def info(store: Path, as_json: bool) -> None:
+def info(store: str, as_json: bool) -> None:
     """Tell what is in a store.
 
     Example: sfdata info store.zarr
@@ -36,11 +36,11 @@ def info(store: Path, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@STORE
 @click.option("--composers", is_flag=True, help="A composer in two splits is a problem too.")
 @click.option("--instruments", is_flag=True, help="An instrument of snippets in test and another split is one, too.")
 @JSON
-def validate(store: Path, composers: bool, instruments: bool, as_json: bool) -> None:
+def validate(store: str, composers: bool, instruments: bool, as_json: bool) -> None:
     """Check a store: outline, checksums, labels against notes and arrays, leaks between splits.
 
     Exits with 1 where there are problems.
@@ -60,17 +60,20 @@ def validate(store: Path, composers: bool, instruments: bool, as_json: bool) -> 
 
 
 @main.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@STORE
 @click.option("--sample", type=click.IntRange(1), default=50, show_default=True, help="How many pairs are drawn.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of drawing them.")
 @click.option("--midi", multiple=True, type=click.Path(path_type=Path), help="Where the pieces' MIDI files lie.")
 @click.option("--rooms", type=click.Path(path_type=Path), help="Folder of your own impulse responses, if it took any.")
 @JSON
-def verify(store: Path, sample: int, seed: int, midi: tuple[Path, ...], rooms: Path | None, as_json: bool) -> None:
+@STRICT
+def verify(
+    store: str, sample: int, seed: int, midi: tuple[Path, ...], rooms: Path | None, as_json: bool, strict: bool
+) -> None:
     """Rebuild a sample of pairs from what the store tells of itself, and compare bytes.
 
     Notes from MIDI files and records, sound from soundfonts, frames, targets. Says exactly what differs, and what could
-    not be rebuilt here. Exits with 1 where something differs.
+    not be rebuilt here. Exits with 1 where something differs, and with --strict also where something was not rebuilt.
 
     Example: sfdata verify store.zarr --sample 50 --midi my-midi/
     """
@@ -91,14 +94,14 @@ def verify(store: Path, sample: int, seed: int, midi: tuple[Path, ...], rooms: P
             f"{store}: {result.pairs} pairs, {result.renditions} renditions, {result.scores} score sides rebuilt; "
             f"{len(result.differences)} differences"
         )
-    sys.exit(0 if result.verified else 1)
+    sys.exit(0 if result.verified and not (strict and result.not_rebuilt) else 1)
 
 
 @main.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@STORE
 @click.option("--pair", type=click.IntRange(0), default=0, show_default=True, help="Row of the table of pairs.")
 @click.option("-o", "--output", help="PNG, PDF or SVG, by its ending.", **OUTPUT)
-def plot(store: Path, pair: int, output: Path) -> None:
+def plot(store: str, pair: int, output: Path) -> None:
     """Draw a pair: reference with the target marked, and snippet.
 
     Example: sfdata plot store.zarr --pair 100 -o pair.png

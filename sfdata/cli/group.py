@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import click
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
-STRICT = click.option("--strict", is_flag=True, help="Exit with 1 where something was skipped.")
+STRICT = click.option("--strict", is_flag=True, help="Exit with 1 where something was left out.")
 SEED = click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything that is drawn.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace an existing store once the new one is whole.")
 WORKERS = click.option("--workers", type=click.IntRange(1), default=None, help="Local processes. [default: one a core]")
+STORE = click.argument("store")  # a path or a URL
 INPUT_FOLDER = click.Path(path_type=Path)
 OUTPUT: Any = {"required": True, "type": click.Path(path_type=Path)}
 
