@@ -113,6 +113,8 @@ def build(
 
     with only_builder(target), Workers(workers, scheduler) as crew:
         recover(target)
+        if append and named_already(target):
+            target.beside(".wip").remove()  # what was to be appended then is in the store
         held = Held(target, recipe, software_versions()) if append else None
         if held is None:
             check_target(target, overwrite)

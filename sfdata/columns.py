@@ -79,7 +79,9 @@ class TableWriter:
 
     def __init__(self, group: zarr.Group, name: str, rows: int) -> None:
         self.name, self.rows, self._taken = name, rows, 0
-        table = group.require_group(name)
+        if name in group:  # of a build that was interrupted while it wrote tables
+            del group[name]
+        table = group.create_group(name)
         self._columns = {}
         for column, (dtype, description) in TABLES[name].items():
             is_text = dtype == "str"
@@ -89,7 +91,6 @@ class TableWriter:
                 dtype=str if is_text else dtype,
                 chunks=(min(max(1, rows), TEXT_CHUNK_ROWS if is_text else CHUNK_ROWS),),
                 attributes={"description": description},
-                overwrite=True,
             )
             self._columns[column] = _ColumnWriter(array, is_text)
 

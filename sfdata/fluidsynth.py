@@ -9,6 +9,7 @@ import ctypes.util
 import importlib.util
 import os
 import sys
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,7 @@ class SynthHost:
             self._delete()
             raise ValueError(f"FluidSynth {library_version()} cannot load soundfont {soundfont}: expected sf2 or sf3")
         self.font = self.library.fluid_synth_get_sfont_by_id(self.synth, self.font_id)
+        self.lock = threading.RLock()  # FluidSynth counts a font's borrowers without one
         self._held: set[tuple[int, int]] = set()
 
     def _set(self, function: Any, name: bytes, value: float) -> None:
@@ -167,11 +169,12 @@ class SynthHost:
 
     def lend(self, bank: int, program: int) -> "LentSynth":
         """A fresh synth with the preset chosen, to be used in a ``with`` statement."""
-        self.preset_name(bank, program)
-        if (bank, program) not in self._held and len(self._held) < 16:
-            # The host plays the preset on a channel of its own, so its samples stay loaded between renditions.
-            self.library.fluid_synth_program_select(self.synth, len(self._held), self.font_id, bank, program)
-            self._held.add((bank, program))
+        with self.lock:
+            self.preset_name(bank, program)
+            if (bank, program) not in self._held and len(self._held) < 16:
+                # The host plays the preset on a channel of its own, so its samples stay loaded between renditions.
+                self.library.fluid_synth_program_select(self.synth, len(self._held), self.font_id, bank, program)
+                self._held.add((bank, program))
         return LentSynth(self, bank, program)
 
     def _delete(self) -> None:
@@ -190,6 +193,10 @@ class LentSynth:
         self.host, self.bank, self.program = host, bank, program
 
     def __enter__(self) -> "LentSynth":
+        with self.host.lock:
+            return self._borrow()
+
+    def _borrow(self) -> "LentSynth":
         library = self.host.library
         self.synth = library.new_fluid_synth(self.host.settings)
         for channel in range(_CHANNELS):  # else adding the font would load the first preset for all of them
@@ -201,8 +208,9 @@ class LentSynth:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.host.library.fluid_synth_remove_sfont(self.synth, self.host.font)
-        self.host.library.delete_fluid_synth(self.synth)
+        with self.host.lock:
+            self.host.library.fluid_synth_remove_sfont(self.synth, self.host.font)
+            self.host.library.delete_fluid_synth(self.synth)
 
     def tune(self, cents: float) -> None:
         """Shift the pitch of everything struck from now on; adds to the soundfont's own tuning.

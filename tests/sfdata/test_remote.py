@@ -72,10 +72,9 @@ def same_content(one: Path | str, other: Path | str) -> None:
     assert np.array_equal(first.frames[:], second.frames[:])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_store_in_a_bucket_is_the_same(bucket, built_store, small_recipe, short_midi, workers):
-    url = f"{bucket}/{workers}.zarr"
-    result = build(small_recipe, url, short_midi, workers=workers)
+def test_a_store_in_a_bucket_is_the_same(bucket, built_store, small_recipe, short_midi):
+    url = f"{bucket}/s.zarr"
+    result = build(small_recipe, url, short_midi, workers=2)
     assert result.store == url and result.pieces == 3
     same_content(built_store, url)
     assert not validate(url)

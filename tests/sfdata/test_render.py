@@ -254,3 +254,15 @@ def test_finding_the_library(monkeypatch: pytest.MonkeyPatch):
 def test_importing_does_not_import_torch_or_load_the_library():
     code = "import sys, sfdata, sfdata.cli, sfdata.build; sys.exit('torch' in sys.modules or 'pygame' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "SFDATA_FLUIDSYNTH": "/nowhere"})
+
+
+def test_threads_that_share_a_font_play_the_same(short_midi):
+    """A Dask worker may have several threads; what each plays is what one alone plays."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    notes = read_piece(short_midi[0]).notes[:80]
+    instruments = [resolve_instrument(f"timgm6mb:{program}") for program in (0, 4, 6, 19)] * 4
+    alone = [render(notes, instrument, 22050) for instrument in instruments[:4]] * 4
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda instrument: render(notes, instrument, 22050), instruments))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
