@@ -81,7 +81,7 @@ def build(
             target.beside(".wip").remove()  # what was to be appended then is in the store
         held = Held(target, recipe, software_versions()) if append else None
         if held is None:
-            check_target(target, overwrite)
+            check_target(target, overwrite, attrs)
         planned: dict[int, PieceOutline | Skipped] = {}
         for index, piece in crew.run(try_outline, sources, recipe):
             planned[index] = piece

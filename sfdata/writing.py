@@ -52,31 +52,49 @@ class BuildResult:
     skipped: tuple[Skipped, ...]
 
 
-def check_target(target: Place, overwrite: bool) -> None:
-    """Refuse a target that exists.
+def check_target(target: Place, overwrite: bool, recipe_attrs: dict[str, Any] | None = None) -> None:
+    """Refuse a target that exists, as far as that can be known before anything is planned.
+
+    Parameters
+    ----------
+    target : Place
+    overwrite : bool
+    recipe_attrs : dict, optional
+        The recipe as it will be stored: a store of the same recipe may be what the same command has made before.
 
     Raises
     ------
     ValueError
         If it exists and is not to be replaced, or is no store.
     """
-    if not target.is_local:
-        if target.read("zarr.json") is None:
-            return
-        try:
-            open_store(target)
-        except ValueError:
-            if target.beside(".wip").read(CONTENT) is not None:
-                return  # an interrupted build
-        raise ValueError(f"{target} exists already; choose another name, or remove it first")
-    if not target.exists() or (named_already(target) and not overwrite):
+    if not (target.exists() if target.is_local else target.read("zarr.json") is not None):
         return
-    if not overwrite:
-        raise ValueError(
-            f"{target} exists already; choose another name, or say --overwrite to replace it, --append to extend it"
-        )
-    if not (target.path / "zarr.json").is_file():
+    if target.is_local and not (target.path / "zarr.json").is_file():
+        if not overwrite:
+            raise _exists(target)
         raise ValueError(f"{target} exists and is no Zarr store; it is not overwritten: choose another name")
+    if overwrite and target.is_local:
+        return
+    try:
+        same = recipe_attrs is not None and open_store(target).attrs["recipe"] == json.loads(json.dumps(recipe_attrs))
+    except ValueError:
+        same = not target.is_local and target.beside(".wip").read(CONTENT) is not None  # an interrupted build
+    if not same:
+        raise _exists(target)
+
+
+def _exists(target: Place) -> ValueError:
+    remedy = "say --overwrite to replace it, --append to extend it" if target.is_local else "remove it first"
+    return ValueError(f"{target} exists already; choose another name, or {remedy}")
+
+
+def _made_before(target: Place, digest: str) -> Store | None:
+    """The store at the target, if this very build has made it."""
+    try:
+        store = open_store(target)
+    except (FileNotFoundError, ValueError):
+        return None
+    return store if store.attrs.get("build_sha256") == digest else None
 
 
 def write_store(
@@ -131,11 +149,16 @@ def write_store(
         if held:
             held.link_frames(store)
 
-    content = {**attrs, **_content(pieces), "extends": held.digest if held else ""}
-    wip = WorkInProgress(target, content, create, may_replace=overwrite or held is not None)
-    if wip.named:
-        wip.finish()
-        return _result(open_store(target), target, skipped, began)
+    content = json.loads(json.dumps({**attrs, **_content(pieces), "extends": held.digest if held else ""}))
+    attrs["build_sha256"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    if not overwrite or named_already(target):
+        made = _made_before(target, attrs["build_sha256"])
+        if made:  # and what ended was not the build, but what comes after it
+            target.beside(".wip").remove()
+            return _result(made, target, skipped, began)
+    if not (overwrite or held) and target.is_local and target.exists():
+        raise _exists(target)
+    wip = WorkInProgress(target, content, create)
     done = _write_frames(pieces, starts, wip, recipe, crew, progress)
     finished = [
         Finished(piece, work, split, start, done.get(index, {}))
