@@ -42,7 +42,7 @@ demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a rep
 	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html"
 
 test: $(INSTALLED)  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED)  ## lint and check types
 	$(BIN)/ruff check .

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from sfdata.build import BuildResult, check_target, write_store
 from sfdata.locks import only_builder
 from sfdata.manifest import Entry, entry_notes, entry_piece_note, read_manifest
 from sfdata.naming import PieceName, work_keys
@@ -21,6 +20,7 @@ from sfdata.render import read_audio
 from sfdata.soundfonts import Instrument
 from sfdata.spectrogram import frame_count
 from sfdata.workers import Workers
+from sfdata.writing import BuildResult, check_target, write_store
 
 _Key = tuple[str, int]
 

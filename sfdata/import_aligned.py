@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from sfdata.aligned import RecordingFiles, RecordingMeta, find_recorded, read_meta, recording_files
-from sfdata.build import BuildResult, check_target, write_store
 from sfdata.locks import only_builder
 from sfdata.match import AsapFacts, read_asap_metadata
 from sfdata.midi import MAX_DURATION_S, printable
@@ -30,6 +29,7 @@ from sfdata.schema import SPLITS
 from sfdata.soundfonts import DEFAULT_INSTRUMENT, Instrument, file_sha256, resolve_instrument
 from sfdata.spectrogram import frame_count
 from sfdata.workers import Workers
+from sfdata.writing import BuildResult, check_target, write_store
 
 SHARES = "shares"
 

@@ -14,7 +14,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from sfdata.build import BuildResult, check_target, write_store
 from sfdata.locks import only_builder
 from sfdata.maps import VELOCITY, MapsItem, Rights, find_items, item_notes, item_rights
 from sfdata.maps_names import SUBSETS
@@ -31,6 +30,7 @@ from sfdata.schema import SPLITS
 from sfdata.soundfonts import DEFAULT_INSTRUMENT, Instrument, file_sha256, resolve_instrument
 from sfdata.spectrogram import frame_count
 from sfdata.workers import Workers
+from sfdata.writing import BuildResult, check_target, write_store
 
 SAME_TIMING_S = 0.05
 SHARES = "shares"

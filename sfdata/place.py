@@ -174,7 +174,10 @@ class Place:
         """
         if not self.is_local:
             return
-        for path in {self.path / name for name in names} | {(self.path / name).parent for name in names}:
+        files = [self.path / name for name in names]
+        for path in {*files, *(file.parent for file in files)}:
+            if not path.exists():  # Zarr writes no file for nothing but zeros
+                continue
             handle = os.open(path, os.O_RDONLY)
             try:
                 os.fsync(handle)

@@ -20,6 +20,7 @@ import scipy.fft
 import scipy.sparse
 from numpy.typing import NDArray
 
+from sfdata.filterbanks import FILTERBANKS
 from sfdata.windows import exact_ratio
 
 BLOCK_FRAMES = 64
@@ -110,48 +111,6 @@ def frame_count(samples: int, settings: SpectrogramSettings) -> int:
     return (samples - 1) * denominator // numerator + 1
 
 
-def _log_filterbank(settings: SpectrogramSettings) -> NDArray[np.float64]:
-    """Triangles over log frequency, one octave / bins_per_octave to each side, widened to reach two FFT bins."""
-    fft_hz = np.fft.rfftfreq(settings.n_fft, 1 / settings.sample_rate_hz)
-    step_hz = settings.sample_rate_hz / settings.n_fft
-    centre = settings.bin_frequencies_hz()[:, None]
-    ratio = 2.0 ** (1 / settings.bins_per_octave)
-    below = np.maximum(centre - centre / ratio, step_hz)
-    above = np.maximum(centre * ratio - centre, step_hz)
-    distance = np.where(fft_hz < centre, (centre - fft_hz) / below, (fft_hz - centre) / above)
-    weights = np.maximum(0.0, 1.0 - distance)
-    weights[:, 0] = 0
-    return weights / np.maximum(weights.max(axis=1, keepdims=True), 1e-9)
-
-
-def _mel_filterbank(settings: SpectrogramSettings) -> NDArray[np.float64]:
-    import librosa
-
-    return np.asarray(
-        librosa.filters.mel(
-            sr=settings.sample_rate_hz, n_fft=settings.n_fft, n_mels=settings.n_bins, fmin=settings.f_min_hz, norm=None
-        ),
-        dtype=np.float64,
-    )
-
-
-def _cqt_filterbank(settings: SpectrogramSettings) -> NDArray[np.float64]:
-    import librosa
-
-    wavelets, _ = librosa.filters.wavelet(
-        freqs=settings.bin_frequencies_hz(), sr=settings.sample_rate_hz, norm=1, pad_fft=False
-    )
-    length = min(wavelets.shape[1], settings.n_fft)
-    middle = (wavelets.shape[1] - length) // 2
-    spectra = np.abs(np.fft.fft(wavelets[:, middle : middle + length], n=settings.n_fft, axis=1))
-    spectra = spectra[:, : settings.n_fft // 2 + 1]
-    spectra[spectra < 0.01 * spectra.max(axis=1, keepdims=True)] = 0
-    return np.asarray(spectra / spectra.max(axis=1, keepdims=True), dtype=np.float64)
-
-
-_FILTERBANKS = {"log": _log_filterbank, "mel": _mel_filterbank, "cqt": _cqt_filterbank}
-
-
 @lru_cache(maxsize=8)
 def _tables(settings: SpectrogramSettings) -> tuple[NDArray[np.float32], scipy.sparse.csr_array, int]:
     """Windows (one per sub-sample offset), the sparse filterbank, and how many FFT bins it reaches.
@@ -163,7 +122,7 @@ def _tables(settings: SpectrogramSettings) -> tuple[NDArray[np.float32], scipy.s
     position = np.arange(settings.n_fft + 1) - settings.n_fft // 2 - offset  # samples from the centre
     windows = 0.5 + 0.5 * np.cos(2 * np.pi * np.clip(position / settings.n_fft, -0.5, 0.5))
     windows *= 2 / (settings.n_fft / 2)  # a full-scale sine reads 1: a Hann window sums to n_fft / 2
-    weights = _FILTERBANKS[settings.scale](settings)
+    weights = FILTERBANKS[settings.scale](settings)
     empty = int((~weights.any(axis=1)).sum())
     if empty:
         raise ValueError(

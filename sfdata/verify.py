@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from sfdata.append import generation_of
 from sfdata.augment import sounding_notes
-from sfdata.build import software_versions
 from sfdata.midi import find_midi, read_piece
 from sfdata.notes import NoteArray
 from sfdata.pairs import piece_pairs
@@ -31,6 +30,7 @@ from sfdata.shipped_files import shipped_file
 from sfdata.soundfonts import Instrument, file_sha256, resolve_instrument
 from sfdata.store import Store, open_store
 from sfdata.voices import extract_voices
+from sfdata.writing import software_versions
 
 SHIPPED_MIDI = "giantmidi"
 TICK_TOLERANCE_S = 1e-6

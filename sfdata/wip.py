@@ -30,37 +30,24 @@ class WorkInProgress:
     ----------
     target : Place
     content : dict
-        JSON-able: everything that the store's bytes depend on.
+        As JSON gives it back: everything that the store's bytes depend on.
     create : callable
         Called with the place of a new, empty store to be.
-    may_replace : bool
-        Whether a store that has the target's name already is to be replaced in the end.
 
     Attributes
     ----------
     folder, store : Place
-    named : bool
-        Whether the store of this content has got its name already, and only the folder is left over.
 
     Raises
     ------
     ValueError
-        If the folder holds a build of other content, or something that is no build, or there is a store at the target
-        that must stay.
+        If the folder holds a build of other content, or something that is no build.
     """
 
-    def __init__(
-        self, target: Place, content: dict[str, Any], create: Callable[[Place], None], may_replace: bool = False
-    ) -> None:
+    def __init__(self, target: Place, content: dict[str, Any], create: Callable[[Place], None]) -> None:
         self.target, self.folder = target, target.beside(_SUFFIX)
         self.store = store_under_way(self.folder)
-        content = json.loads(json.dumps(content))  # as it will be read again
         there = self.folder.read(CONTENT)
-        self.named = named_already(target) and there is not None and json.loads(there) == content
-        if self.named:
-            return
-        if target.is_local and target.exists() and not may_replace:
-            raise ValueError(f"{target} exists already, from other sources or settings; choose another name")
         if there is not None and self.store.exists():
             differing = _differences(json.loads(there), content)
             if differing:
@@ -101,7 +88,7 @@ class WorkInProgress:
 
     def finish(self) -> None:
         """Give the store its name, in place of one that is there, and remove the folder."""
-        if self.target.is_local and not self.named:
+        if self.target.is_local:
             for path in self.store.path.rglob(f"*{_UNFINISHED}"):  # of writers that were killed
                 path.unlink()
             if self.target.exists():

@@ -216,6 +216,28 @@ def test_targets_are_never_destroyed(tmp_path: Path, small_recipe, short_midi):
     assert (target / "precious").read_text() == "x"
 
 
+def test_the_same_command_again_has_nothing_to_do(tmp_path: Path, small_recipe, short_midi):
+    target = tmp_path / "o.zarr"
+    first = build(small_recipe, target, short_midi[:1], workers=1)
+    before = content(target)
+    told: list[tuple] = []
+    again = build(small_recipe, target, short_midi[:1], workers=1, progress=lambda *state: told.append(state))
+    assert replace(again, elapsed_s=0.0) == replace(first, elapsed_s=0.0)
+    assert "render" not in {state[0] for state in told}
+    assert content(target) == before
+    with pytest.raises(ValueError, match="exists already"):
+        build(replace(small_recipe, seed=5), target, short_midi[:1], workers=1)
+
+
+def test_silence_makes_no_file_and_no_trouble(tmp_path: Path, small_recipe):
+    """Zarr writes no shard of nothing but zeros."""
+    write_midi(tmp_path / "rest.mid", make_notes([0.5, 300.0], [0.8, 300.5], [60, 62], [80, 80]))
+    result = build(
+        replace(small_recipe, augment=AugmentSettings()), tmp_path / "s.zarr", [tmp_path / "rest.mid"], workers=1
+    )
+    assert result.pieces == 1 and not validate(tmp_path / "s.zarr")
+
+
 def test_overwriting(tmp_path: Path, small_recipe, short_midi):
     target = tmp_path / "o.zarr"
     build(small_recipe, target, short_midi[:1], workers=1)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import zarr
@@ -36,7 +38,7 @@ def test_rows_in_parts_are_the_rows_at_once(monkeypatch):
     for parts in ([0, 21], [0, 3, 3, 11, 20, 21]):
         group = zarr.group()
         writer = TableWriter(group, "instruments", 21)
-        for begin, end in zip(parts, parts[1:], strict=False):
+        for begin, end in pairwise(parts):
             writer.append(rows(begin, end - begin))
         sums.append(writer.finish())
         for name, values in rows(0, 21).items():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfdata.filterbanks import FILTERBANKS
 from sfdata.spectrogram import (
-    _FILTERBANKS,
     BLOCK_FRAMES,
     SCALES,
     SpectrogramSettings,
@@ -169,7 +169,7 @@ def by_definition(signal: np.ndarray, chosen: SpectrogramSettings) -> np.ndarray
         window = np.where(np.abs(away) <= size / 2, 0.5 + 0.5 * np.cos(2 * np.pi * away / size), 0)
         cut = padded[first + size : first + 2 * size + 1] * window * 4 / size
         folded = np.append(cut[0] + cut[-1], cut[1:-1])  # both ends have the same place in the transform
-        frames.append(np.log1p(chosen.gain * (_FILTERBANKS[chosen.scale](chosen) @ np.abs(np.fft.rfft(folded)))))
+        frames.append(np.log1p(chosen.gain * (FILTERBANKS[chosen.scale](chosen) @ np.abs(np.fft.rfft(folded)))))
     return np.array(frames)
 
 
