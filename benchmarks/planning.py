@@ -119,13 +119,13 @@ def report_recipe(recipe: Recipe, name: str, pieces: list[Any], reading_ms: floa
         voices = extract_voices(piece.notes, recipe.voices)
         method, hertz = recipe.voices.method, recipe.spectrogram.sample_rate_hz
         made = perform(voices, recipe.augment, recipe.seed, piece.sha256, method, hertz)
-        return PiecePlan({}, frozenset(), tuple(made), ())
+        return PiecePlan({"sha256": piece.sha256}, frozenset(), tuple(made), ())
 
     cost, plans = cpu_ms(draw, pieces)
     notes = np.mean([sum(len(p.notes) for p in plan.performances) for plan in plans])
     print(f"| {name}: voices and performances, {notes:,.0f} notes | {cost:.2f} | {cost / reading_ms:.2f} |")
     plans = [with_renditions(plan, rate) for plan in plans]
-    cost, _ = cpu_ms(lambda plan: piece_pairs(plan, recipe.windows, rate, np.random.default_rng(0)), plans)
+    cost, _ = cpu_ms(lambda plan: piece_pairs(plan, recipe.windows, rate, 0), plans)
     print(f"| {name}: pairs | {cost:.2f} | {cost / reading_ms:.2f} |")
 
 

@@ -1,6 +1,6 @@
 """All benchmarks, one after another, and the page docs/benchmarks.md of what they give.
 
-Run: python benchmarks/run_all.py [--output docs/benchmarks.md] [--only NAME …]
+Run: python benchmarks/run_all.py [--output docs/benchmarks.md] [--only NAME …] [--results build/benchmarks.json]
 
 Needs an idle machine; takes some twelve minutes on two cores. A benchmark that fails is named on the page, and the
 exit code is 1.
@@ -77,14 +77,19 @@ def run(name: str, folder: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=HERE.parent / "docs" / "benchmarks.md")
-    parser.add_argument("--only", nargs="+", choices=[*MEASURED, *PRINTED], help="run these; the page lacks others")
+    parser.add_argument("--only", nargs="+", choices=[*MEASURED, *PRINTED], help="run these; of others, take the last")
+    parser.add_argument("--results", type=Path, default=HERE.parent / "build" / "benchmarks.json", help="kept there")
     options = parser.parse_args()
     names = [n for n in options.only or [*MEASURED, *PRINTED] if (HERE / f"{n}.py").is_file()]
     with tempfile.TemporaryDirectory() as folder:
-        results = {name: run(name, Path(folder)) for name in names}
+        ran = {name: run(name, Path(folder)) for name in names}
+    kept = json.loads(options.results.read_text()) if options.only and options.results.is_file() else {}
+    results = {name: found for name in [*MEASURED, *PRINTED] if (found := ran.get(name) or kept.get(name))}
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    options.results.write_text(json.dumps(results))
     options.output.write_text(page(machine(), results))
     failed = [name for name, result in results.items() if result["failed"]]
-    print(f"\n{options.output} written in {sum(r['seconds'] for r in results.values()) / 60:.1f} minutes")
+    print(f"\n{options.output} written in {sum(r['seconds'] for r in ran.values()) / 60:.1f} minutes")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

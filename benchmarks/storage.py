@@ -25,10 +25,11 @@ from timing import arguments, command, measure, pieces, save
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from sfdata.build import build
+from sfdata.layout import StoreSettings
 from sfdata.recipe import read_recipe
 from sfdata.shipped_files import shipped_file
 from sfdata.splits import SplitSettings
-from sfdata.store import Store, StoreSettings, open_store
+from sfdata.store import Store, open_store
 
 Array = NDArray[Any]
 LARGEST = 32768  # frames in the largest shard tried; what is written is a multiple of it

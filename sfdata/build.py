@@ -17,7 +17,7 @@ from sfdata.plan import Skipped
 from sfdata.progress import Progress
 from sfdata.recipe import Recipe
 from sfdata.sources import find_sources
-from sfdata.wip import named_already, recover
+from sfdata.wip import named_already, recover, remove_left_over
 from sfdata.workers import Workers
 from sfdata.writing import BuildResult, check_target, software_versions, write_store
 
@@ -78,7 +78,7 @@ def build(
     with only_builder(target), Workers(workers, scheduler) as crew:
         recover(target)
         if append and named_already(target):
-            target.beside(".wip").remove()  # what was to be appended then is in the store
+            remove_left_over(target)  # what was to be appended then is in the store
         held = Held(target, recipe, software_versions()) if append else None
         if held is None:
             check_target(target, overwrite, attrs)

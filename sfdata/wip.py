@@ -105,6 +105,13 @@ def named_already(target: Place) -> bool:
     return target.is_local and target.exists() and folder.read(CONTENT) is not None and "store" not in folder.names()
 
 
+def remove_left_over(target: Place) -> None:
+    """Remove the folder of a build whose store has its name; a folder of another kind stays."""
+    folder = target.beside(_SUFFIX)
+    if folder.read(CONTENT) is not None:
+        folder.remove()
+
+
 def recover(target: Place) -> None:
     """Put a store back that was to be replaced, where its replacement did not get its name."""
     old = target.beside(_SUFFIX) / "old"

@@ -32,7 +32,7 @@ from sfdata.spectrogram import spectrogram
 from sfdata.splits import assign_splits, group_works, split_groups
 from sfdata.store import Store, open_store
 from sfdata.tables import Finished, first_frames, held_instruments, instruments_of, licences_of, write_all_tables
-from sfdata.wip import CONTENT, WorkInProgress, named_already
+from sfdata.wip import CONTENT, WorkInProgress, named_already, remove_left_over
 from sfdata.workers import Workers
 from sfdata.writer import Failed, Task, write_piece
 
@@ -125,10 +125,10 @@ def write_store(
     pieces = _distinct(pieces, skipped := list(skipped))
     if not pieces:
         raise none_usable("sources", len(skipped), skipped)
-    pieces, works = _works(held.among(pieces) if held else pieces, recipe, skipped)
-    there = frozenset(work for work, piece in zip(works, pieces, strict=True) if piece.row >= 0)
+    pieces, works, whole = _works(held.among(pieces) if held else pieces, recipe, skipped)
+    there = frozenset(name for name, piece in zip(whole, pieces, strict=True) if piece.row >= 0)
     fixed = [str(piece.facts["split"]) for piece in pieces]
-    splits = assign_splits(works, fixed, recipe.splits, recipe.seed, there)
+    splits = assign_splits(whole, fixed, recipe.splits, recipe.seed, there)
     if cast:
         pieces = [cast(p, split) if p.origin is not None else p for p, split in zip(pieces, splits, strict=True)]
     if held:
@@ -154,12 +154,12 @@ def write_store(
     if not overwrite or named_already(target):
         made = _made_before(target, attrs["build_sha256"])
         if made:  # and what ended was not the build, but what comes after it
-            target.beside(".wip").remove()
+            remove_left_over(target)
             return _result(made, target, skipped, began)
     if not (overwrite or held) and target.is_local and target.exists():
         raise _exists(target)
     wip = WorkInProgress(target, content, create)
-    done = _write_frames(pieces, starts, wip, recipe, crew, progress)
+    done = _write_frames(pieces, starts, wip, recipe, crew, progress, len(skipped))
     finished = [
         Finished(piece, work, split, start, done.get(index, {}))
         for index, (piece, work, split, start) in enumerate(zip(pieces, works, splits, starts, strict=True))
@@ -191,8 +191,8 @@ def _result(store: Store, target: Place, skipped: Sequence[Skipped], began: floa
 
 def _works(
     pieces: Sequence[PieceOutline], recipe: Recipe, skipped: list[Skipped]
-) -> tuple[list[PieceOutline], list[str]]:
-    """For each piece, the name of what is kept whole in a split; without those that would tear a store's splits."""
+) -> tuple[list[PieceOutline], list[str], list[str]]:
+    """Pieces, without those that would tear a store's splits; their works; names of what a split keeps whole."""
     # By all notes of the files, which tell most, and by those that are stored, by which anyone can judge again.
     judged = [same_music_keys([p.music for p in pieces]), same_music_keys([p.stored_music for p in pieces])]
     keys = [piece.keys.union(*same) for piece, *same in zip(pieces, *judged, strict=True)]
@@ -203,7 +203,7 @@ def _works(
         skipped += [reason for reason in reasons if reason]
         kept = [piece for piece, reason in zip(pieces, reasons, strict=True) if not reason]
         return _works(kept, recipe, skipped)
-    return list(pieces), whole
+    return list(pieces), works, whole
 
 
 def _write_frames(
@@ -213,6 +213,7 @@ def _write_frames(
     recipe: Recipe,
     crew: Workers,
     progress: Progress | None,
+    skipped: int,
 ) -> dict[int, dict[str, Any]]:
     """Have every piece written that is not done yet; what was noted of each.
 
@@ -232,7 +233,8 @@ def _write_frames(
 
     def tell() -> None:
         if progress:
-            progress("render", len(done), total, {"audio_s": rendered_s, "total_audio_s": sum(seconds)})
+            sound = {"audio_s": rendered_s, "total_audio_s": sum(seconds), "skipped": skipped}
+            progress("render", len(done), total, sound)
 
     tell()
     failed: list[Failed] = []

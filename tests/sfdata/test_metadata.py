@@ -98,6 +98,7 @@ def test_a_recipe_chooses_by_it(tmp_path: Path, small_recipe, giantmidi):
     store = open_store(tmp_path / "s.zarr")
     assert set(store.pieces["title"]) == {"Prelude, BWV 862", "Prelude, BWV 858"}
     assert len(set(store.pieces["split"])) == 1  # one composer, one split
+    assert len(set(store.pieces["work"])) == len(store.pieces["work"])  # but works of their own
     assert not validate(tmp_path / "s.zarr", composers=True)
 
 
