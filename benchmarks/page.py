@@ -10,7 +10,7 @@ Row = tuple[str, str, str, str, str, str]
 INTRODUCTION = """# Benchmarks
 
 How fast the pipeline is, next to the least that its work can cost on the same machine, and to what is usually written.
-One command runs all benchmarks and makes this page; it wants an idle machine, and some twelve minutes on two cores:
+One command runs all benchmarks and makes this page; it wants an idle machine, and twenty minutes on two cores:
 
 ```
 make bench        # python benchmarks/run_all.py
@@ -19,7 +19,8 @@ make bench        # python benchmarks/run_all.py
 Machines differ in speed; ratios between programs that take turns on one of them differ little. So nearly everything
 here is a ratio of CPU times: all contenders do the same work on the same pieces (those of GiantMIDI-Piano that ship
 with sfdata), repetitions are interleaved after a warm-up, and their medians are compared. What is absolute
-(milliseconds, megabytes a second, wall-clock time) holds for this machine:
+(milliseconds, megabytes a second, wall-clock time) holds for this machine; and where that is a virtual one that shares
+its processor, ratios stray by a tenth: nothing that calls FluidSynth can really cost less than FluidSynth alone.
 """
 
 READING = {

@@ -2,7 +2,7 @@
 
 Run: python benchmarks/run_all.py [--output docs/benchmarks.md] [--only NAME …] [--results build/benchmarks.json]
 
-Needs an idle machine; takes some twelve minutes on two cores. A benchmark that fails is named on the page, and the
+Needs an idle machine; takes twenty minutes on two cores. A benchmark that fails is named on the page, and the
 exit code is 1.
 """
 
