@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[model,tensorboard,dev]'
 	@touch $@
 
-demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a report (under 5 minutes)
+demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a report (5 to 10 minutes)
 	rm -rf $(DEMO)
 	$(BIN)/sfdata build pipelines/demo.toml -o $(DEMO)/store.zarr
 	$(BIN)/sfdata validate $(DEMO)/store.zarr
