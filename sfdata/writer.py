@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sfdata.outline import PieceOutline, plan_again
 from sfdata.place import Place
-from sfdata.plan import PiecePlan
+from sfdata.plan import PiecePlan, Skipped
 from sfdata.recipe import Recipe
 from sfdata.rendition import recording_frames, rendition_frames
 from sfdata.rooms import RoomFile
@@ -55,15 +55,7 @@ class Task:
     start: int
 
 
-@dataclass(frozen=True)
-class Failed:
-    """A piece that could not be written, and why."""
-
-    source: str
-    reason: str
-
-
-def write_piece(task: Task, folder: Place, recipe: Recipe, rooms: Sequence[RoomFile]) -> dict[str, Any] | Failed:
+def write_piece(task: Task, folder: Place, recipe: Recipe, rooms: Sequence[RoomFile]) -> dict[str, Any] | Skipped:
     """Render a piece, write its shards, read them back, and note that it is done.
 
     Parameters
@@ -73,8 +65,8 @@ def write_piece(task: Task, folder: Place, recipe: Recipe, rooms: Sequence[RoomF
 
     Returns
     -------
-    dict or Failed
-        What was noted of it; :class:`Failed` where the piece itself is at fault, so that others can go on.
+    dict or Skipped
+        What was noted of it; :class:`~sfdata.plan.Skipped` where the piece is at fault, so that others can go on.
 
     Raises
     ------
@@ -90,7 +82,7 @@ def write_piece(task: Task, folder: Place, recipe: Recipe, rooms: Sequence[RoomF
         made, places = _write_frames(plan, task.start, folder, recipe, rooms, instruments)
         rows = piece_rows(plan, task.outline, recipe)
     except (ValueError, FileNotFoundError) as error:
-        return Failed(str(task.outline.facts["file"]), str(error))
+        return Skipped(str(task.outline.facts["file"]), str(error))
     store_under_way(folder).settle(*(f"frames/c/{place // recipe.store.shard_frames}/0" for place in places))
     noted = {
         "renditions": [asdict(entry) for entry in made],

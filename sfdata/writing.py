@@ -34,7 +34,7 @@ from sfdata.store import Store, open_store
 from sfdata.tables import Finished, first_frames, held_instruments, instruments_of, licences_of, write_all_tables
 from sfdata.wip import CONTENT, WorkInProgress, named_already, remove_left_over
 from sfdata.workers import Workers
-from sfdata.writer import Failed, Task, write_piece
+from sfdata.writer import Task, write_piece
 
 Cast = Callable[[PieceOutline, str], PieceOutline]
 
@@ -237,11 +237,11 @@ def _write_frames(
             progress("render", len(done), total, sound)
 
     tell()
-    failed: list[Failed] = []
+    failed: list[Skipped] = []
     # The longest first, so that no worker is left with one at the end; regions are fixed, so nothing else changes.
     tasks.sort(key=lambda task: -seconds[task.index])
     for position, noted in crew.run(write_piece, tasks, wip.folder, recipe, recipe.rooms()):
-        if isinstance(noted, Failed):
+        if isinstance(noted, Skipped):
             failed.append(noted)
             continue
         done[tasks[position].index] = noted
