@@ -1,8 +1,8 @@
 """Settings of a training, saved beside the weights."""
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,10 @@ from sfmodel.architectures import NetworkSettings, default_settings
 
 NO_DROPOUT = {"pool_dropout": 0.0, "stack_dropout": 0.0, "head_dropout": 0.0}
 WARM_UP = 0.05  # of the steps
+IN_PHASES = (
+    *("epochs", "batch_size", "accumulate", "learning_rate", "schedule", "weight_decay"),
+    *("patience", "plateau_patience", "plateau_factor"),
+)
 
 
 def _constant(step: int, steps: int) -> float:
@@ -40,6 +44,10 @@ class TrainingSettings:
     epochs : int
         At most so many passes over the training split.
     batch_size : int
+        Pairs that one step of the optimiser sees, over all processes.
+    accumulate : int
+        Compute each batch in so many parts and add up their gradients, where a whole one does not fit. Batch norm then
+        takes its statistics from a part, so the result is not that of whole batches.
     learning_rate : float
         Of Adam (the paper names no optimiser; its rate is 0.001).
     weight_decay : float
@@ -53,6 +61,10 @@ class TrainingSettings:
     schedule : {"constant", "cosine"}
         Course of the learning rate over all epochs: as it is (paper), or a short warm-up and then down to zero along
         a cosine, which learns more in a given number of epochs but cannot be extended by further ones.
+    phases : tuple of dict
+        Trainings one after another with the same network and optimiser: each names `epochs` and what else in
+        :data:`IN_PHASES` differs from the settings above. A phase ends after its epochs or by its patience; the next
+        one begins with its own learning rate. Empty for a single phase.
     fresh_windows : bool
         Draw each pair's reference anew in every epoch in place of the pinned one.
     shuffle_mib : int
@@ -63,6 +75,8 @@ class TrainingSettings:
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : str
         ``auto``, ``float32``, ``bfloat16`` or ``float16``; of the forward pass, weights are float32.
+    compile : bool
+        Have ``torch.compile`` make kernels for the network; slow at first, and needs a C++ compiler or Triton.
     tensorboard : bool
         Also write TensorBoard's events.
     """
@@ -71,21 +85,26 @@ class TrainingSettings:
     network: dict[str, Any] = field(default_factory=dict)
     epochs: int = 20
     batch_size: int = 64
+    accumulate: int = 1
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     patience: int | None = 10
     plateau_patience: int | None = None
     plateau_factor: float = 0.5
     schedule: str = "constant"
+    phases: tuple[dict[str, Any], ...] = ()
     fresh_windows: bool = True
     shuffle_mib: int = GROUP_BYTES // 2**20
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    compile: bool = False
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "batch_size": 1, "patience": 1, "plateau_patience": 1, "shuffle_mib": 1, "seed": 0}
+        object.__setattr__(self, "phases", tuple(dict(phase) for phase in self.phases))  # lists come from JSON
+        least = {"epochs": 1, "batch_size": 1, "accumulate": 1, "patience": 1, "plateau_patience": 1}
+        least |= {"shuffle_mib": 1, "seed": 0}
         for name, low in least.items():
             value = getattr(self, name)
             if value is not None and value < low:
@@ -99,6 +118,40 @@ class TrainingSettings:
                 f"training: learning_rate {self.learning_rate}, weight_decay {self.weight_decay}, plateau_factor "
                 f"{self.plateau_factor}; expected above 0, at least 0, and between 0 and 1"
             )
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"training: accumulate {self.accumulate} parts of batches of {self.batch_size}; expected no more parts "
+                "than pairs"
+            )
+        for number, phase in enumerate(self.phases, 1):
+            wrong = sorted(set(phase) - set(IN_PHASES))
+            if wrong or "epochs" not in phase:
+                raise ValueError(
+                    f"training: phase {number} has {', '.join(phase) or 'nothing'}; expected epochs, and some of "
+                    f"{', '.join(IN_PHASES[1:])}"
+                )
+        self.each_phase()
+
+    def each_phase(self) -> tuple["TrainingSettings", ...]:
+        """The settings of every phase, in order; of a training without phases, its own.
+
+        Raises
+        ------
+        ValueError
+            If the settings of a phase are impossible.
+
+        Examples
+        --------
+        >>> settings = TrainingSettings(batch_size=3, phases=({"epochs": 100}, {"epochs": 50, "batch_size": 10}))
+        >>> [(phase.epochs, phase.batch_size) for phase in settings.each_phase()]
+        [(100, 3), (50, 10)]
+        """
+        return tuple(replace(self, phases=(), **phase) for phase in self.phases) or (self,)
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of all phases together, at most."""
+        return sum(phase.epochs for phase in self.each_phase())
 
     def network_settings(self, store: Store) -> NetworkSettings:
         """Settings of the network for a store's windows and bins.
@@ -116,3 +169,64 @@ class TrainingSettings:
                 f"network: no setting {', '.join(unknown)}; expected some of {', '.join(asdict(defaults))}"
             )
         return replace(defaults, **self.network)
+
+
+def training_settings(table: Mapping[str, Any], base: TrainingSettings | None = None) -> TrainingSettings:
+    """Make settings of a TOML table, refusing keys and types that don't fit.
+
+    Parameters
+    ----------
+    table : mapping
+        Fields of :class:`TrainingSettings`. TOML has no null: `patience` and `plateau_patience` of 0 mean never.
+        ``network`` is a table, laid over that of `base`; ``phases`` an array of tables.
+    base : TrainingSettings, optional
+        What the table does not name.
+
+    Raises
+    ------
+    ValueError
+        Naming the key and what is expected.
+
+    Examples
+    --------
+    >>> training_settings({"model": "full", "patience": 0, "network": {"dense": [8]}}).patience is None
+    True
+    >>> training_settings({"batch": 3})
+    Traceback (most recent call last):
+    ...
+    ValueError: [training] has no key batch; expected some of model, network, epochs, batch_size, accumulate, learning_rate, weight_decay, patience, plateau_patience, plateau_factor, schedule, phases, fresh_windows, shuffle_mib, seed, device, precision, compile, tensorboard
+    """
+    base = base or TrainingSettings()
+    values = _typed(table, base)
+    if "network" in values:
+        values["network"] = {**base.network, **values["network"]}
+    if "phases" in values:
+        values["phases"] = tuple(_typed(phase, base) for phase in values["phases"])
+    return replace(base, **values)
+
+
+def _typed(table: Mapping[str, Any], base: TrainingSettings) -> dict[str, Any]:
+    """Values of a table, each of the type of its field."""
+    known: dict[str, Any] = {entry.name: entry.type for entry in fields(base)}
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ValueError(f"[training] has no key {', '.join(unknown)}; expected some of {', '.join(known)}")
+    kinds: dict[Any, tuple[type, ...]] = {
+        float: (int, float),
+        int | None: (int,),
+        dict[str, Any]: (dict,),
+        tuple[dict[str, Any], ...]: (list, tuple),
+    }
+    values = {}
+    for name, value in table.items():
+        kind = known[name]
+        allowed = kinds.get(kind, (kind,))
+        of_tables = kind != tuple[dict[str, Any], ...] or (
+            isinstance(value, list | tuple) and all(isinstance(entry, dict) for entry in value)
+        )
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed) or not of_tables:
+            expected = "an array of tables" if not of_tables else " or ".join(entry.__name__ for entry in allowed)
+            raise ValueError(f"[training] {name} = {value!r}; expected {expected}")
+        never = kind == int | None and value == 0
+        values[name] = None if never else float(value) if kind is float else value
+    return values
