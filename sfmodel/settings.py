@@ -191,10 +191,10 @@ def training_settings(table: Mapping[str, Any], base: TrainingSettings | None = 
     --------
     >>> training_settings({"model": "full", "patience": 0, "network": {"dense": [8]}}).patience is None
     True
-    >>> training_settings({"batch": 3})
+    >>> training_settings({"epochs": 2.5})
     Traceback (most recent call last):
     ...
-    ValueError: [training] has no key batch; expected some of model, network, epochs, batch_size, accumulate, learning_rate, weight_decay, patience, plateau_patience, plateau_factor, schedule, phases, fresh_windows, shuffle_mib, seed, device, precision, compile, tensorboard
+    ValueError: [training] epochs = 2.5; expected int
     """
     base = base or TrainingSettings()
     values = _typed(table, base)
