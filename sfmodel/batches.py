@@ -34,6 +34,16 @@ class DeviceBatch:
     nearest: Tensor
     buckets: Tensor
 
+    def __len__(self) -> int:
+        return len(self.target_frame)
+
+    def parts(self, count: int) -> "list[DeviceBatch]":
+        """Cut into so many parts of nearly equal size, in order."""
+        if count == 1:
+            return [self]
+        cut = [tensor.tensor_split(count) for tensor in self.tensors()]
+        return [DeviceBatch(*tensors) for tensors in zip(*cut, strict=True)]
+
     def to(self, device: torch.device) -> "DeviceBatch":
         """Copy to a device, without waiting where the memory is pinned."""
         return DeviceBatch(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))

@@ -32,6 +32,9 @@ CONFIG_FORMAT, WEIGHTS_FORMAT, STATE_FORMAT = "sfmodel-run", "sfmodel-weights", 
 VERSION = 1
 CONFIG_FILE, RESUME_FILE, LOG_FILE = "config.json", "resume.safetensors", "log.csv"
 FREE_TO_CHANGE = {"network": (), "training": ("epochs", "device", "tensorboard", "network"), "store": ("path",)}
+LATER_SETTINGS: dict[str, dict[str, Any]] = {  # what a config without them means
+    "training": {"accumulate": 1, "phases": [], "compile": False},
+}
 WEIGHTS_FILES = {"best": "best.safetensors", "last": "last.safetensors"}
 
 
@@ -86,10 +89,10 @@ def read_config(run_dir: Path) -> dict[str, Any]:
     return config
 
 
-def describe_software() -> dict[str, Any]:
-    """Versions that a run's numbers may depend on, and the number of threads that adds them up."""
+def describe_software(processes: int = 1) -> dict[str, Any]:
+    """Versions that a run's numbers may depend on, and the threads and processes that add them up."""
     packages = {name: importlib.metadata.version(name) for name in ("sfdata", "torch", "numpy", "safetensors")}
-    return {"python": platform.python_version(), **packages, "threads": torch.get_num_threads()}
+    return {"python": platform.python_version(), **packages, "threads": torch.get_num_threads(), "processes": processes}
 
 
 def refuse_differences(run_dir: Path, config: Mapping[str, Any]) -> None:
@@ -106,6 +109,7 @@ def refuse_differences(run_dir: Path, config: Mapping[str, Any]) -> None:
         then, now = before.get(section), config[section]
         if not isinstance(then, dict):
             raise ValueError(f"{run_dir / CONFIG_FILE}: section {section!r} is missing; train again with --overwrite")
+        then = {**LATER_SETTINGS.get(section, {}), **then}
         now = json.loads(json.dumps(now))  # tuples become lists, as in the file
         for key in sorted((set(then) | set(now)) - set(free)) + ["epochs"] * (planned and section == "training"):
             if then.get(key) != now.get(key):

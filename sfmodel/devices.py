@@ -88,3 +88,19 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return free_memory_bytes()
+
+
+def describe_device(device: torch.device) -> str:
+    """What a device is, in words.
+
+    Examples
+    --------
+    >>> describe_device(torch.device("cpu")).startswith("processor with")
+    True
+    """
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    if device.type == "mps":
+        return "Apple GPU (mps)"
+    threads = torch.get_num_threads()
+    return f"processor with {threads} thread{'s' * (threads > 1)}"

@@ -1,12 +1,18 @@
 """The learner: a network, its optimiser and its precision; one step of gradient descent at a time."""
 
+from contextlib import nullcontext
+from typing import Any
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from sfmodel.architectures import NetworkSettings
+from sfmodel.batch_norm import share_batch_norm
 from sfmodel.batches import DeviceBatch
 from sfmodel.networks import build_network, soft_target_loss
+from sfmodel.processes import Processes
 from sfmodel.settings import TrainingSettings
 
 
@@ -20,6 +26,9 @@ class Learner:
     device : torch.device
     precision : torch.dtype
         Of the forward pass (automatic mixed precision); weights, loss and moments are float32.
+    processes : Processes, optional
+        Those that train together: each computes its share of a batch, gradients are averaged, batch norm takes its
+        statistics from all shares.
 
     Attributes
     ----------
@@ -30,36 +39,91 @@ class Learner:
     """
 
     def __init__(
-        self, network: NetworkSettings, settings: TrainingSettings, device: torch.device, precision: torch.dtype
+        self,
+        network: NetworkSettings,
+        settings: TrainingSettings,
+        device: torch.device,
+        precision: torch.dtype,
+        processes: Processes | None = None,
     ) -> None:
         self.settings, self.device, self.precision = settings, device, precision
+        self.processes = processes or Processes()
         self.sum_dtype = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         torch.manual_seed(settings.seed)
         self.network = build_network(network).to(device)
+        self.distributed: DistributedDataParallel | None = None
+        if self.processes.world > 1:
+            share_batch_norm(self.network, device)
+            devices = [device] if device.type == "cuda" else None
+            self.distributed = DistributedDataParallel(self.network, device_ids=devices, broadcast_buffers=False)
+        called: nn.Module = self.distributed or self.network
+        self._network: Any = torch.compile(called) if settings.compile else called
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
 
-    def step(self, batch: DeviceBatch, epoch: int, step: int, learning_rate: float) -> Tensor:
-        """One step of gradient descent; returns the batch's sums, see :meth:`sums`."""
-        # Seeding every step makes dropout a function of (seed, epoch, step): there is no generator to save.
-        words = np.random.SeedSequence([self.settings.seed, epoch, step]).generate_state(2)
-        torch.manual_seed(int(words[0]) << 32 | int(words[1]))
+    def step(
+        self,
+        batch: DeviceBatch,
+        epoch: int,
+        step: int,
+        learning_rate: float,
+        pairs: int | None = None,
+        accumulate: int = 1,
+    ) -> Tensor:
+        """One step of gradient descent.
+
+        Parameters
+        ----------
+        batch : DeviceBatch
+            This process's share.
+        epoch, step : int
+            Of the run; they seed dropout.
+        learning_rate : float
+        pairs : int, optional
+            Of the whole batch, over all processes; those of `batch` by default.
+        accumulate : int
+            Compute it in so many parts; fewer where a part would hold less than two pairs.
+
+        Returns
+        -------
+        Tensor of shape (4,)
+            See :meth:`sums`; of this process's share.
+        """
+        pairs, world = pairs or len(batch), self.processes.world
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
-        logits, loss = self.forward(batch)
-        self.scaler.scale(loss).backward()
+        sums = torch.zeros(4, dtype=self.sum_dtype, device=self.device)
+        parts = batch.parts(min(accumulate, max(1, pairs // world // 2)))
+        for number, part in enumerate(parts):
+            self._seed(epoch, step, number)
+            last = number == len(parts) - 1
+            with nullcontext() if last or self.distributed is None else self.distributed.no_sync():
+                logits, loss = self.forward(part)
+                # processes' gradients are averaged, so each counts its pairs `world` times
+                self.scaler.scale(loss * (len(part) * world / pairs)).backward()
+            sums += self.sums(logits.detach(), loss.detach(), part)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        return self.sums(logits.detach(), loss.detach(), batch)
+        return sums
+
+    def _seed(self, epoch: int, step: int, part: int) -> None:
+        """Make dropout a function of seed, epoch, step, part and process: there is no generator to save."""
+        words = [self.settings.seed, epoch, step]
+        if part or self.processes.rank:
+            words += [part, self.processes.rank]
+        high, low = np.random.SeedSequence(words).generate_state(2).tolist()
+        torch.manual_seed(high << 32 | low)
 
     def forward(self, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
         """Logits (pairs, reference_frames) and mean loss of a batch."""
         mixed = self.precision is not torch.float32
+        # In evaluation nothing is shared, and processes may hold different numbers of batches.
+        network = self._network if self.network.training or self.distributed is None else self.network
         with torch.autocast(self.device.type, dtype=self.precision if mixed else None, enabled=mixed):
-            logits = self.network(batch.reference, batch.snippet)
+            logits = network(batch.reference, batch.snippet)
         return logits, soft_target_loss(logits, batch.target_frame)
 
     def sums(self, logits: Tensor, loss: Tensor, batch: DeviceBatch) -> Tensor:

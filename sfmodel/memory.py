@@ -58,8 +58,16 @@ def estimate_memory(settings: NetworkSettings, batch_size: int, precision: torch
     )
 
 
-def check_memory(settings: NetworkSettings, batch_size: int, precision: torch.dtype, device: torch.device) -> None:
-    """Refuse a training that cannot fit.
+def check_memory(settings: NetworkSettings, batch_size: int, precision: torch.dtype, device: torch.device) -> str:
+    """Refuse a training that cannot fit; otherwise say what it needs and what is free.
+
+    Parameters
+    ----------
+    settings : NetworkSettings
+    batch_size : int
+        Pairs that this process computes at a time.
+    precision : torch.dtype
+    device : torch.device
 
     Raises
     ------
@@ -68,7 +76,11 @@ def check_memory(settings: NetworkSettings, batch_size: int, precision: torch.dt
     """
     needed, free = estimate_memory(settings, batch_size, precision), available_bytes(device)
     if needed.weights + needed.activations <= free:
-        return
+        return (
+            f"memory: about {(needed.weights + needed.activations) / MIB:.0f} MiB ({needed.weights / MIB:.0f} for "
+            f"weights and optimiser, {needed.activations / MIB:.0f} for {batch_size} pairs at a time), beside the "
+            f"frames; {free / MIB:,.0f} MiB are free on {device}"
+        )
     room = free - needed.weights
     fitting = max(0, room * batch_size // max(1, needed.activations))
     remedy = f"take a batch size of at most {fitting}" if fitting >= 2 else "take a smaller network or another device"

@@ -24,6 +24,7 @@ from sfmodel.checkpoint import (
 
 LOG_COLUMNS = (
     "epoch",
+    "phase",
     "step",
     "train_loss",
     "train_bucket1",
@@ -35,6 +36,7 @@ LOG_COLUMNS = (
     "pairs_per_s",
     "seconds",
 )
+LATER_COLUMNS = {"phase": 1.0}  # what a log without them means
 Row = dict[str, float | None]
 
 
@@ -46,8 +48,14 @@ class Progress:
     ----------
     epoch : int
         Epochs finished.
+    phase : int
+        Number of the phase under way, from 0.
+    phase_epochs : int
+        Epochs finished of it.
     step : int
         Batches done in the epoch under way.
+    steps : int
+        Steps of the optimiser in all finished epochs.
     sums : list of float
         Over those batches: loss times pairs, bucket-1 hits, bucket-2 hits, pairs.
     seconds : float
@@ -56,7 +64,7 @@ class Progress:
     best_value, best_epoch :
         Lowest monitored loss so far, and its epoch.
     stale_epochs : int
-        Epochs since the learning rate was last lowered or the best value found.
+        Epochs of this phase since the best value was found.
     history : list of dict
         The rows of the log.
     scaler : dict
@@ -65,7 +73,10 @@ class Progress:
 
     learning_rate: float
     epoch: int = 0
+    phase: int = 0
+    phase_epochs: int = 0
     step: int = 0
+    steps: int = 0
     sums: list[float] = field(default_factory=lambda: [0.0] * 4)
     seconds: float = 0.0
     best_value: float | None = None
@@ -99,13 +110,15 @@ def read_log(run_dir: Path) -> list[Row]:
         raise FileNotFoundError(f"no {LOG_FILE} in {run_dir}; expected a folder made by 'sfmodel train -o {run_dir}'")
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = [column for column in LOG_COLUMNS if column not in (reader.fieldnames or [])]
+        there = {*(reader.fieldnames or ()), *LATER_COLUMNS}
+        missing = [column for column in LOG_COLUMNS if column not in there]
         if missing:
             raise ValueError(f"{path}: no column {', '.join(missing)}; expected {','.join(LOG_COLUMNS)}")
         try:
-            return [{column: float(row[column]) if row[column] else None for column in LOG_COLUMNS} for row in reader]
+            rows: list[Row] = [{name: float(text) if text else None for name, text in row.items()} for row in reader]
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: row {reader.line_num} cannot be read: {error}") from None
+    return [{**LATER_COLUMNS, **row} for row in rows]
 
 
 def save_state(run_dir: Path, network: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:

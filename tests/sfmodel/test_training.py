@@ -19,7 +19,7 @@ from sfdata.order import BatchSizes, PairOrder
 from sfdata.reader import PairReader
 from sfdata.store import open_store
 from sfdata.windows import nearest_frame, soft_target_buckets
-from sfmodel import learner, training
+from sfmodel import learner, run
 from sfmodel.batches import device_batches, tensor_batch
 from sfmodel.checkpoint import load_network, read_tensors
 from sfmodel.devices import available_bytes, choose_device, choose_precision
@@ -105,7 +105,8 @@ def test_a_run_leaves_what_it_promises(whole_run, small_store):
     assert summary["ended"] == "epochs" and summary["pairs"] == {"train": 160, "validation": 80}
     assert summary["best"]["validation_loss"] == min(float(row["validation_loss"]) for row in rows)
     assert "160 pairs to train on, 80 to validate, on cpu in float32" in lines[0]
-    assert len(lines) == 4 and lines[1].startswith("epoch 1/3: loss 5.")
+    assert "memory: about" in lines[1] and "MiB are free on cpu" in lines[1]
+    assert len(lines) == 5 and lines[2].startswith("epoch 1/3: loss 5.")
 
 
 def test_logged_validation_is_that_of_the_saved_weights(whole_run, small_store):
@@ -399,7 +400,7 @@ def test_bfloat16_trains_and_resumes_on_a_processor(small_store, tmp_path, monke
 
 def test_float16_scales_gradients_and_resumes(small_store, tmp_path, monkeypatch):
     # As on a GPU without bfloat16; a processor computes it too, only slowly.
-    monkeypatch.setattr(training, "choose_precision", lambda name, device: torch.float16)
+    monkeypatch.setattr(run, "choose_precision", lambda name, device: torch.float16)
     settings = changed(epochs=1)
     summary = train(small_store, tmp_path / "whole", settings)
     assert summary["precision"] == "float16" and np.isfinite(summary["last"]["train_loss"])
@@ -413,15 +414,15 @@ def test_float16_scales_gradients_and_resumes(small_store, tmp_path, monkeypatch
 
 def test_fresh_windows_differ_by_epoch_and_pinned_ones_do_not(small_store, tmp_path, monkeypatch):
     seen: list[float] = []
-    batches = training.epoch_batches
+    batches = run.epoch_batches
 
-    def spied(reader, order, sizes, epoch, first=0):
-        for batch in batches(reader, order, sizes, epoch, first):
+    def spied(reader, order, sizes, epoch, first=0, **share):
+        for batch in batches(reader, order, sizes, epoch, first, **share):
             pinned = reader.target_frame[batch.index]
             seen.append(float((batch.target_frame - pinned).sum()) if order.shuffled else 0.0)
             yield batch
 
-    monkeypatch.setattr(training, "epoch_batches", spied)
+    monkeypatch.setattr(run, "epoch_batches", spied)
     train(small_store, tmp_path / "fresh", changed(epochs=2))
     assert len({value for value in seen if value}) == 2 * STEPS
     seen.clear()
