@@ -62,9 +62,15 @@ def models(as_json: bool) -> None:
 @main.command()
 @click.argument("store")
 @click.option("-o", "--output", "run_dir", required=True, type=click.Path(path_type=Path), help="Folder for the run.")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TOML file whose [training] table holds settings (phases among them); options given here go before it.",
+)
 @click.option("--model", default="reduced", show_default=True, help="Architecture: see 'sfmodel models'.")
 @click.option("--epochs", default=20, show_default=True, help="At most so many passes over the training split.")
-@click.option("--batch-size", default=64, show_default=True, help="Pairs in a batch.")
+@click.option("--batch-size", default=64, show_default=True, help="Pairs in a batch, over all processes.")
+@click.option("--accumulate", default=1, show_default=True, help="Compute each batch in so many parts.")
 @click.option("--learning-rate", default=0.001, show_default=True, help="Of Adam.")
 @click.option("--schedule", default="constant", show_default=True, help="constant, or cosine: warm up, then to zero.")
 @click.option("--weight-decay", default=0.0, show_default=True, help="Decoupled (AdamW).")
@@ -90,13 +96,18 @@ def models(as_json: bool) -> None:
 )
 @device_option
 @click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
+@click.option("--compile", is_flag=True, help="Have torch.compile make kernels: slow to start, then faster.")
 @click.option("--tensorboard", is_flag=True, help="Also log for TensorBoard.")
+@click.option("--time-limit", "time_limit_s", type=float, help="Stop after so many seconds; --resume goes on.")
 @click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
 @JSON
+@click.pass_context
 def train(
+    context: click.Context,
     store: str,
     run_dir: Path,
+    config: Path | None,
     patience: int,
     plateau: int,
     batch_norm: str | None,
@@ -105,6 +116,7 @@ def train(
     loading: str,
     resume: bool,
     overwrite: bool,
+    time_limit_s: float | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -114,13 +126,22 @@ def train(
     have been. The defaults follow the paper; where minutes count, a higher rate that falls to zero learns far more:
 
     Example: sfmodel train demo.zarr -o run --epochs 10 --batch-size 128 --learning-rate 0.005 --schedule cosine
+
+    On several GPUs: torchrun --nproc-per-node 4 -m sfmodel.cli train demo.zarr -o run
     """
-    from sfmodel.settings import NO_DROPOUT, TrainingSettings
+    from sfmodel.processes import speaks_for_all
+    from sfmodel.settings import NO_DROPOUT, read_settings, training_settings
     from sfmodel.training import train as train_network
 
     network: dict[str, Any] = {"batch_norm": batch_norm, "pool": pool}
     network = {key: value for key, value in network.items() if value is not None} | (NO_DROPOUT if no_dropout else {})
-    settings = TrainingSettings(network=network, patience=patience or None, plateau_patience=plateau or None, **options)
+    options |= {"patience": patience, "plateau_patience": plateau}
+    if config is not None:  # what stands there goes before the options' defaults
+        names = {"plateau_patience": "plateau"}
+        given = click.core.ParameterSource.COMMANDLINE
+        options = {n: v for n, v in options.items() if context.get_parameter_source(names.get(n, n)) is given}
+    base = read_settings(config) if config is not None else None
+    settings = training_settings({**options, "network": network}, base)
 
     def log(message: str) -> None:
         click.echo(message, err=True)
@@ -132,19 +153,21 @@ def train(
         loading=loading,
         resume=resume,
         overwrite=overwrite,
+        time_limit_s=time_limit_s,
         progress=not as_json,
         log=log,
     )
+    if not speaks_for_all():
+        raise SystemExit(130 if summary["ended"] == "interrupted" else 0)
     if as_json:
         click.echo(json.dumps(summary, indent=2))
     if summary["ended"] == "interrupted":
         log(f"interrupted; everything is saved in {run_dir}: continue with the same options and --resume")
         raise SystemExit(130)
     if not as_json:
-        best = summary["best"]
+        best = f"; best is epoch {summary['best']['epoch']}" if summary["best"] else ""
         click.echo(
-            f"{run_dir}: {summary['epochs']} epochs in {summary['seconds']:.0f} s, ended by {summary['ended']}; "
-            f"best is epoch {best['epoch']}"
+            f"{run_dir}: {summary['epochs']} epochs in {summary['seconds']:.0f} s, ended by {summary['ended']}{best}"
         )
 
 

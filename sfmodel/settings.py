@@ -1,13 +1,16 @@
 """Settings of a training, saved beside the weights."""
 
 import math
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sfdata.order import GROUP_BYTES
+from sfdata.shipped_files import shipped_file
 from sfdata.store import Store
 from sfmodel.architectures import NetworkSettings, default_settings
 
@@ -203,6 +206,32 @@ def training_settings(table: Mapping[str, Any], base: TrainingSettings | None = 
     if "phases" in values:
         values["phases"] = tuple(_typed(phase, base) for phase in values["phases"])
     return replace(base, **values)
+
+
+def read_settings(path: str | Path) -> TrainingSettings:
+    """Read the ``[training]`` table of a TOML file; what else stands there is not looked at.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, here or among those shipped.
+    ValueError
+        If it is no TOML, has no such table, or one that does not fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        path = shipped_file(str(path))
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML: {error}") from None
+    table = document.get("training")
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{path} has no table [training]; it has {', '.join(document) or 'nothing'}")
+    try:
+        return training_settings(table)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _typed(table: Mapping[str, Any], base: TrainingSettings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import click
 import pytest
@@ -88,8 +88,56 @@ def test_train_makes_exactly_this_call(tmp_path, monkeypatch):
     assert options["overwrite"] and not options["progress"]
 
 
+def test_a_config_gives_way_to_options_and_goes_before_their_defaults(tmp_path, monkeypatch):
+    calls = []
+
+    def record(*arguments, **options):
+        calls.append(arguments[2])
+        return {"ended": "time", "best": None, "epochs": 0, "seconds": 1.0}
+
+    monkeypatch.setattr(training, "train", record)
+    config = tmp_path / "c.toml"
+    config.write_text(
+        "name = 'whatever'\n[training]\nmodel = 'full'\nbatch_size = 3\npatience = 0\nseed = 3\n"
+        "[training.network]\npool = 4\ndense = [8]\n"
+        "[[training.phases]]\nepochs = 2\n[[training.phases]]\nepochs = 1\nbatch_size = 10\n"
+    )
+    assert run("train", "s.zarr", "-o", tmp_path, "--config", config).exit_code == 0
+    phases = ({"epochs": 2}, {"epochs": 1, "batch_size": 10})
+    network = {"pool": 4, "dense": [8]}
+    expected = TrainingSettings(model="full", network=network, batch_size=3, patience=None, seed=3, phases=phases)
+    assert calls[0] == expected
+    assert run("train", "s.zarr", "-o", tmp_path, "--config", config, "--seed", 0, "--pool", 2).exit_code == 0
+    assert calls[1] == replace(expected, seed=0, network={"pool": 2, "dense": [8]})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = 3", "has no table [training]; it has epochs"),
+        ("[training]\nepoch = 3", "[training] has no key epoch; expected some of model, network"),
+        ("[training]\nepochs = '3'", "[training] epochs = '3'; expected int"),
+        ("[training]\nepochs = true", "[training] epochs = True; expected int"),
+        ("[training]\nphases = [1]", "[training] phases = [1]; expected an array of tables"),
+        ("[[training.phases]]\nbatch_size = 3", "training: phase 1 has batch_size; expected epochs, and some of"),
+        ("[[training.phases]]\nepochs = 1\nbatch_size = 0", "training: batch_size 0; expected at least 1"),
+        ("[training]\naccumulate = 99", "accumulate 99 parts of batches of 64; expected no more parts than pairs"),
+        ("training = ", "is no TOML"),
+    ],
+)
+def test_wrong_configs_end_with_2_and_say_why(tmp_path, text, message):
+    (tmp_path / "c.toml").write_text(text)
+    result = run("train", "s.zarr", "-o", tmp_path / "run", "--config", tmp_path / "c.toml")
+    assert result.exit_code == 2 and message in result.stderr and "c.toml" in result.stderr
+
+
+def test_a_config_that_is_not_there(tmp_path):
+    result = run("train", "s.zarr", "-o", tmp_path / "run", "--config", tmp_path / "none.toml")
+    assert result.exit_code == 2 and "none.toml" in result.stderr
+
+
 def test_every_setting_can_be_reached():
-    options = {option.name for option in main.commands["train"].params}
+    options = {option.name for option in main.commands["train"].params} | {"phases"}  # by a config only
     renamed = {"network": "batch_norm", "plateau_patience": "plateau"}
     assert {renamed.get(f.name, f.name) for f in fields(TrainingSettings)} <= options
 
