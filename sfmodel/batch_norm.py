@@ -4,10 +4,27 @@ PyTorch's own needs a GPU; on processors this one stands in, with the same param
 so that weights go from one to the other.
 """
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce  # sums gradients on the way back
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """Sum of a tensor over all processes; what flows back is summed over them, too."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        """Sum the values."""
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        """Sum the gradients."""
+        return SumOverProcesses.forward(context, gradient.contiguous())
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -27,14 +44,14 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         if not self.training:
             return super().forward(input)
         self._check_input_dim(input)
-        values = input.float()
+        values = input if input.dtype is torch.float64 else input.float()
         axes = [axis for axis in range(values.dim()) if axis != 1]
         shape = [1, -1] + [1] * (values.dim() - 2)
-        count = torch.tensor(float(values.numel() // values.shape[1]), device=values.device)
+        count = torch.tensor(float(values.numel() // values.shape[1]), dtype=values.dtype, device=values.device)
         dist.all_reduce(count)
-        mean = all_reduce(values.sum(axes)) / count  # (channels,)
+        mean = SumOverProcesses.apply(values.sum(axes)) / count  # (channels,)
         centred = values - mean.view(shape)
-        variance = all_reduce(centred.square().sum(axes)) / count  # (channels,)
+        variance = SumOverProcesses.apply(centred.square().sum(axes)) / count  # (channels,)
         self._update(mean.detach(), variance.detach() * count / (count - 1))
         scale = torch.rsqrt(variance + self.eps) * self.weight
         return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)

@@ -1,5 +1,6 @@
 """The learner: a network, its optimiser and its precision; one step of gradient descent at a time."""
 
+import inspect
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,6 +15,11 @@ from sfmodel.batches import DeviceBatch
 from sfmodel.networks import build_network, soft_target_loss
 from sfmodel.processes import Processes
 from sfmodel.settings import TrainingSettings
+
+# Buffers are those of batch norm, which are the same in all processes; newer versions of PyTorch name the option anew.
+SYNC_BUFFERS = "forward_sync_buffers"
+if SYNC_BUFFERS not in inspect.signature(DistributedDataParallel).parameters:
+    SYNC_BUFFERS = "broadcast_buffers"
 
 
 class Learner:
@@ -54,8 +60,10 @@ class Learner:
         self.distributed: DistributedDataParallel | None = None
         if self.processes.world > 1:
             share_batch_norm(self.network, device)
-            devices = [device] if device.type == "cuda" else None
-            self.distributed = DistributedDataParallel(self.network, device_ids=devices, broadcast_buffers=False)
+            options: dict[str, Any] = {SYNC_BUFFERS: False}
+            if device.type == "cuda":
+                options["device_ids"] = [device]
+            self.distributed = DistributedDataParallel(self.network, **options)
         called: nn.Module = self.distributed or self.network
         self._network: Any = torch.compile(called) if settings.compile else called
         self.optimiser = torch.optim.AdamW(

@@ -1,0 +1,190 @@
+"""Two processes on this machine, as ``torchrun`` starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sfmodel.checkpoint import load_network, read_tensors
+from sfmodel.processes import Processes, joined_processes, speaks_for_all
+from sfmodel.progress import read_log
+from sfmodel.settings import TrainingSettings
+from sfmodel.training import train
+
+NO_DROPOUT = {"pool_dropout": 0.0, "stack_dropout": 0.0, "head_dropout": 0.0}
+NETWORK = {"stack_channels": [[1], [2]], "stack_dense": 2, "dense": [8], **NO_DROPOUT}
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+# 160 pairs in batches of 53: shares of 27 and 26, and a last batch of a single pair, which is left out
+CONFIG = """
+[training]
+model = "middle"
+epochs = 2
+batch_size = 53
+seed = 5
+device = "cpu"
+[training.network]
+stack_channels = [[1], [2]]
+stack_dense = 2
+dense = [8]
+pool_dropout = 0.0
+stack_dropout = 0.0
+head_dropout = 0.0
+"""
+SETTINGS = TrainingSettings(model="middle", network=NETWORK, epochs=2, batch_size=53, seed=5, device="cpu")
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def torchrun(*arguments, expected: int = 0, **options) -> subprocess.CompletedProcess:
+    command = [*TORCHRUN, *(str(argument) for argument in arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, **options)
+    assert done.returncode == expected, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def one_process(small_store, tmp_path_factory):
+    run_dir, threads = tmp_path_factory.mktemp("one") / "run", torch.get_num_threads()
+    torch.set_num_threads(1)
+    train(small_store, run_dir, SETTINGS)
+    torch.set_num_threads(threads)
+    return run_dir
+
+
+def test_two_processes_follow_the_curve_of_one(one_process, small_store, config, tmp_path):
+    done = torchrun("-m", "sfmodel.cli", "train", small_store, "-o", tmp_path / "run", "--config", config, "--json")
+    summary = json.loads(done.stdout)  # of one process: the other is silent
+    assert summary["processes"] == 2 and summary["ended"] == "epochs"
+    assert "2 processes" in done.stderr and done.stderr.count("epoch 1/2:") == 1
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["software"]["processes"] == 2
+    for one, two in zip(read_log(one_process), read_log(tmp_path / "run"), strict=True):
+        assert one["step"] == two["step"]
+        for name in ("train_loss", "validation_loss"):
+            assert two[name] == pytest.approx(one[name], rel=1e-3), name
+    one, two = (
+        read_tensors(path / "last.safetensors", "sfmodel-weights")[0] for path in (one_process, tmp_path / "run")
+    )
+    assert one.keys() == two.keys()
+    for name in one:
+        if "running" in name:
+            np.testing.assert_allclose(two[name], one[name], rtol=0.02, atol=0.02, err_msg=name)
+    load_network(tmp_path / "run")
+
+
+def test_gradients_are_those_of_the_whole_batch(small_store, tmp_path):
+    """Batch norm, shares of unequal size, and parts: after one step every gradient agrees with one process's."""
+    code = f"""
+        import sys, torch
+        from sfdata.block_reader import epoch_batches
+        from sfdata.order import BatchSizes, PairOrder
+        from sfdata.reader import PairReader
+        from sfdata.store import open_store
+        from sfmodel.batches import tensor_batch
+        from sfmodel.learner import Learner
+        from sfmodel.processes import joined_processes
+        from sfmodel.settings import TrainingSettings
+
+        torch.set_num_threads(1)
+        torch.set_default_dtype(torch.float64)  # in float32 the sums over a million values differ by some thousandths
+        store, norm = open_store({str(small_store)!r}), sys.argv[2]
+        settings = TrainingSettings(model="middle", network={{**{NETWORK!r}, "batch_norm": norm}}, seed=5)
+        with joined_processes() as processes:
+            reader = PairReader(store, "train")
+            share = {{"rank": processes.rank, "world": processes.world}}
+            batch = tensor_batch(next(epoch_batches(reader, PairOrder(reader, 5), BatchSizes(160, 53), 0, **share)))
+            assert len(batch) == (53 if processes.world == 1 else 27 - processes.rank)
+            network = settings.network_settings(store)
+            learner = Learner(network, settings, torch.device("cpu"), torch.float32, processes)
+            learner.network.train()
+            sums = processes.total(learner.step(batch, 0, 0, 1e-3, 53, int(sys.argv[3])))
+            if processes.first:
+                found = {{n: p.grad for n, p in learner.network.named_parameters()}}
+                found |= {{n: b.clone() for n, b in learner.network.named_buffers()}}
+                torch.save((sums, found), sys.argv[1])
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    for norm, parts in (("all", 1), ("none", 3)):  # without batch norm, parts change nothing
+        subprocess.run([sys.executable, script, tmp_path / "one", norm, "1"], check=True, timeout=120)
+        torchrun(script, tmp_path / "two", norm, str(parts))
+        (sums, one), (shared_sums, two) = (torch.load(tmp_path / name) for name in ("one", "two"))
+        assert sums[3] == shared_sums[3] == 53 and torch.allclose(sums, shared_sums, rtol=1e-6)
+        assert one.keys() == two.keys() and len(one) > 10
+        for name, values in one.items():
+            scale = values.abs().max().item()
+            assert (two[name] - values).abs().max().item() <= 1e-6 * scale, (norm, name)
+
+
+def test_stopped_and_resumed_by_another_number_of_processes(one_process, small_store, config, tmp_path):
+    run_dir = tmp_path / "run"
+    command = ["-m", "sfmodel.cli", "train", small_store, "-o", run_dir, "--config", config, "--resume", "--json"]
+    done = torchrun(*command, "--time-limit", "1e-6", expected=0)
+    stopped = json.loads(done.stdout)
+    assert stopped["ended"] == "time" and stopped["epochs"] == 0
+    train(small_store, run_dir, SETTINGS, resume=True)
+    for one, two in zip(read_log(one_process), read_log(run_dir), strict=True):
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-3)
+
+
+def test_sigterm_stops_all_with_everything_saved(small_store, config, tmp_path):
+    run_dir = tmp_path / "run"
+    command = [*TORCHRUN, "-m", "sfmodel.cli", "train", small_store, "-o", run_dir, "--config", config]
+    process = subprocess.Popen(
+        [str(part) for part in (*command, "--epochs", "100000", "--patience", "0")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 90
+    while not (run_dir / "last.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=90)
+    assert "everything is saved" in output[1], output
+    epochs = len(read_log(run_dir))
+    assert epochs >= 1
+    facts = read_tensors(run_dir / "resume.safetensors", "sfmodel-state")[1]
+    assert facts["epoch"] == epochs
+    assert not list(Path(run_dir).glob(".*tmp"))
+
+
+def test_what_the_first_process_finds_wrong_ends_all(small_store, config, tmp_path):
+    (tmp_path / "run").write_text("a file")
+    done = torchrun("-m", "sfmodel.cli", "train", small_store, "-o", tmp_path / "run", "--config", config, expected=1)
+    assert "is a file; expected a folder" in done.stderr
+
+
+def test_more_processes_than_pairs_of_a_batch(small_store, config, tmp_path):
+    command = ("-m", "sfmodel.cli", "train", small_store, "-o", tmp_path / "run", "--config", config)
+    done = torchrun(*command, "--batch-size", "1", expected=1)
+    assert "batch_size 1 for 2 processes; expected at least a pair for each" in done.stderr
+
+
+def test_alone_nothing_is_set_up(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    with joined_processes() as processes:
+        assert processes == Processes(0, 1) and processes.first
+        values = torch.ones(2)
+        assert processes.total(values) is values
+        assert processes.any(True, False) == (True, False)
+        assert processes.first_does(lambda: 7) == 7
+        assert not torch.distributed.is_initialized()
+    assert speaks_for_all()
+    monkeypatch.setenv("RANK", "1")
+    assert not speaks_for_all()
