@@ -136,6 +136,14 @@ class Recipe:
     store: StoreSettings = field(default_factory=StoreSettings)
     folder: Path = Path()
 
+    def __post_init__(self) -> None:
+        pools = [name for name in ("test_references", "test_snippets") if getattr(self.instruments, name)]
+        if self.splits.by == "onset" and pools:
+            raise ValueError(
+                f"[instruments] {' and '.join(pools)} with [splits] by = 'onset': a rendition then plays onsets of all "
+                "splits; expected no pool of the test split's own, or by = 'work', 'composer' or 'piece'"
+            )
+
     def as_dict(self) -> dict[str, Any]:
         """The recipe as JSON-able data, as stored."""
         values = asdict(self)
