@@ -213,5 +213,11 @@ def _check_same(target: str, there: dict[str, Any], here: dict[str, Any]) -> Non
             key = next(name for name in now if now[name] != then.get(name))
             told = f"[{section}] {key} = {then.get(key)}, the recipe says {now[key]}"
         raise ValueError(f"{target} was built with {told}; what is appended must be alike: build another store")
+    then, now = there.get("splits", {}), here["splits"]
+    if then != now and "onset" in (then.get("by"), now["by"]):
+        raise ValueError(
+            f"{target} was built with splits = {then}, the recipe says {now}: where onsets are divided, all of a store "
+            "are drawn with the same shares; build another store"
+        )
     if any("midi" not in source for source in there.get("sources", [])):
         raise ValueError(f"{target} was not built from MIDI; only such stores can be extended")

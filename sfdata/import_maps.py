@@ -7,7 +7,7 @@ a soundfont with all notes equally loud, so that every item can be used.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sfdata.locks import only_builder
 from sfdata.maps import VELOCITY, MapsItem, Rights, find_items, item_notes, item_rights
-from sfdata.maps_names import SUBSETS
+from sfdata.maps_settings import ITEMS, MapsSettings
 from sfdata.midi import printable
 from sfdata.naming import PieceName, work_keys
 from sfdata.notes import NoteArray, snap_to_event_grid
@@ -26,52 +26,19 @@ from sfdata.plan import Performance, PiecePlan, RenditionPlan, Skipped, skip
 from sfdata.progress import Progress
 from sfdata.recipe import Recipe
 from sfdata.render import read_audio, rendered_samples
-from sfdata.schema import SPLITS
 from sfdata.soundfonts import DEFAULT_INSTRUMENT, Instrument, file_sha256, resolve_instrument
 from sfdata.spectrogram import frame_count
 from sfdata.workers import Workers
 from sfdata.writing import BuildResult, check_target, write_store
 
 SAME_TIMING_S = 0.05
-SHARES = "shares"
 
 
 @dataclass(frozen=True)
-class MapsSettings:
-    """What becomes reference, snippet and split.
+class MapsResult(BuildResult):
+    """What an import made; `stand_ins` tells which code stands in for which of MAPS's instruments."""
 
-    Attributes
-    ----------
-    references : str
-        Code of a recorded instrument, or a soundfont preset that renders the annotations.
-    snippets : tuple of str
-        Codes of recorded instruments; empty for all but the reference. Where the reference's code is among them, its
-        recordings are paired with themselves if nothing else can be.
-    subsets : tuple of str
-        ``ISOL/CH``, ``MUS``, …; ``ISOL`` for all of its parts; empty for everything.
-    split : str
-        Of all pieces: train, validation or test; or ``shares``: by work, as the recipe says.
-    licence, attribution : str
-        In place of what the files say; empty for that.
-    """
-
-    references: str = DEFAULT_INSTRUMENT
-    snippets: tuple[str, ...] = ()
-    subsets: tuple[str, ...] = ()
-    split: str = "test"
-    licence: str = ""
-    attribution: str = ""
-
-    def __post_init__(self) -> None:
-        if self.split not in (*SPLITS, SHARES):
-            raise ValueError(f"maps: split {self.split!r}; expected one of {', '.join((*SPLITS, SHARES))}")
-        for subset in self.subsets:
-            if subset not in (*SUBSETS, "ISOL"):
-                raise ValueError(f"maps: subset {subset!r}; expected some of {', '.join((*SUBSETS, 'ISOL'))}")
-
-    def holds(self, subset: str) -> bool:
-        """Whether a subset was asked for."""
-        return not self.subsets or subset in self.subsets or subset.split("/")[0] in self.subsets
+    stand_ins: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +59,7 @@ def import_maps(
     workers: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> BuildResult:
+) -> MapsResult:
     """Build a store from MAPS or a part of it.
 
     Parameters
@@ -102,12 +69,13 @@ def import_maps(
     output : path
         The store to write.
     settings : MapsSettings, optional
+        In place of the recipe's ``[maps]``.
     recipe : Recipe, optional
-        Spectrogram, windows, rendering, splits, store settings and seed; its other parts are not used.
+        Its ``[maps]``, spectrogram, windows, rendering, splits, store settings and seed; other parts are not used.
 
     Returns
     -------
-    BuildResult
+    MapsResult
 
     Raises
     ------
@@ -116,7 +84,13 @@ def import_maps(
     ValueError
         If the target exists, an instrument is unknown, or nothing can be used.
     """
-    began, settings, recipe, target = time.monotonic(), settings or MapsSettings(), recipe or Recipe(), Place(output)
+    began, recipe, target = time.monotonic(), recipe or Recipe(), Place(output)
+    settings = settings or recipe.maps or MapsSettings()
+    if settings.split == ITEMS and recipe.splits.by != "piece":
+        raise ValueError(
+            f"maps: split 'items' with [splits] by = {recipe.splits.by!r}: items of one work may be named for several "
+            "splits; expected by = 'piece'"
+        )
     found, skipped = find_items(folder)
     chosen = [item for item in found if settings.holds(item.name.subset)]
     if not chosen:
@@ -125,12 +99,16 @@ def import_maps(
             f"{folder} holds no sound of MAPS in subsets {', '.join(settings.subsets) or 'of any name'}; there are: "
             f"{there} ({len(skipped)} files skipped); expected names like MAPS_ISOL_ST_F_S0_M21_AkPnBcht.wav"
         )
-    reference, snippets = _instruments(chosen, settings)
+    stand_ins = settings.standing_in({item.name.instrument for item in chosen})
+    asked, settings = settings, settings.with_stand_ins(stand_ins)
+    reference, snippets = _instruments(chosen, settings, asked)
     together: dict[tuple[str, str], list[MapsItem]] = {}
     for item in chosen:
         if item.name.instrument in (*snippets, reference):
             together.setdefault((item.name.subset, item.name.music), []).append(item)
+    settings.check_names([music for _, music in together])
     attrs = recipe.as_dict() | {
+        "maps": asdict(settings),
         "sources": [
             {
                 "maps": printable(Path(folder).absolute().name),
@@ -153,7 +131,8 @@ def import_maps(
         results = [plan for index in range(len(together)) for plan in planned[index]]
         skipped += [plan for plan in results if isinstance(plan, Skipped)]
         pieces = [outline_of(plan, recipe) for plan in results if isinstance(plan, PiecePlan)]
-        return write_store(recipe, attrs, pieces, skipped, target, crew, began, progress, overwrite=overwrite)
+        result = write_store(recipe, attrs, pieces, skipped, target, crew, began, progress, overwrite=overwrite)
+        return MapsResult(**vars(result), stand_ins={code: one.code for code, one in stand_ins.items()})
 
 
 def same_music(one: NoteArray, other: NoteArray) -> NDArray[np.int64] | None:
@@ -180,10 +159,18 @@ def same_music(one: NoteArray, other: NoteArray) -> NDArray[np.int64] | None:
     return counterpart
 
 
-def _instruments(items: Sequence[MapsItem], settings: MapsSettings) -> tuple[str | Instrument, tuple[str, ...]]:
+def _instruments(
+    items: Sequence[MapsItem], settings: MapsSettings, asked: MapsSettings
+) -> tuple[str | Instrument, tuple[str, ...]]:
     """The reference, a code or a soundfont's preset, and the codes of the snippets."""
     codes = sorted({item.name.instrument for item in items})
     reference: str | Instrument = settings.references
+    for code in (settings.references, *settings.snippets):
+        if code not in codes and code in asked.stand_ins:
+            raise ValueError(
+                f"neither {code} nor its stand-in {asked.stand_ins[code].code} is among {', '.join(codes)}; "
+                "'sfdata isol --recipe RECIPE.toml -o DIR' makes the stand-ins"
+            )
     if reference not in codes:
         try:
             reference = resolve_instrument(settings.references)
@@ -314,7 +301,7 @@ def _plan_piece(
         "sha256": first.sha256,
         "licence": first.rights.licence,
         "attribution": first.rights.attribution,
-        "split": "" if settings.split == SHARES else settings.split,
+        "split": settings.split_of(name.music),
         "cut_s": 0.0,
     }
     keys = work_keys(PieceName(name.title, name.composer), first.sha256, score)

@@ -14,7 +14,7 @@ def info(path: str | Path) -> dict[str, Any]:
     -------
     dict
         ``format_version``, ``pieces``, ``renditions``, ``pairs``, ``frames``, ``bins``, ``frame_rate_hz``, ``splits``
-        (name to pairs), ``instruments`` (names), ``bytes`` (on disk), ``audio_s``, ``skipped``.
+        (name to pairs), ``splits_by``, ``instruments`` (names), ``bytes`` (on disk), ``audio_s``, ``skipped``.
 
     Raises
     ------
@@ -31,6 +31,7 @@ def info(path: str | Path) -> dict[str, Any]:
         "bins": int(store.frames.shape[1]),
         "frame_rate_hz": store.spectrogram.frame_rate_hz,
         "splits": {split: len(store.pair_rows(split)) for split in SPLITS},
+        "splits_by": store.splits_by,
         "instruments": [str(name) for name in store.instruments["name"]],
         "bytes": store.place.size_bytes(),
         "audio_s": round(float(store.renditions["duration_s"].sum()), 3),

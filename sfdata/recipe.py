@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sfdata.augment import AugmentSettings
 from sfdata.layout import StoreSettings
+from sfdata.maps_settings import MapsSettings
 from sfdata.metadata import Selection
 from sfdata.midi import MidiSettings
 from sfdata.render import RenderSettings
@@ -117,6 +118,8 @@ class Recipe:
     ----------
     name : str
     seed : int
+    maps : MapsSettings, optional
+        How MAPS is imported; left out of what is stored where there is none.
     folder : Path
         What sources' paths are relative to; not part of the stored recipe.
     """
@@ -134,23 +137,34 @@ class Recipe:
     windows: WindowSettings = field(default_factory=WindowSettings)
     splits: SplitSettings = field(default_factory=SplitSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    maps: MapsSettings | None = None
     folder: Path = Path()
+
+    def __post_init__(self) -> None:
+        pools = [name for name in ("test_references", "test_snippets") if getattr(self.instruments, name)]
+        if self.splits.by == "onset" and pools:
+            raise ValueError(
+                f"[instruments] {' and '.join(pools)} with [splits] by = 'onset': a rendition then plays onsets of all "
+                "splits; expected no pool of the test split's own, or by = 'work', 'composer' or 'piece'"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as JSON-able data, as stored."""
         values = asdict(self)
         del values["folder"]
+        if self.maps is None:
+            del values["maps"]
         return values
 
-    def rooms(self) -> list[RoomFile]:
-        """The user's own impulse responses, where the recipe names a folder of them.
+    def rooms(self, sound: SoundSettings | None = None) -> list[RoomFile]:
+        """The user's own impulse responses, where the recipe, or another of its sounds, names a folder of them.
 
         Raises
         ------
         FileNotFoundError, ValueError
             If it is not there or holds none.
         """
-        room = self.sound.room
+        room = (sound or self.sound).room
         return find_rooms(self.folder / room.folder) if room and room.folder else []
 
     def source_path(self, source: SourceSettings) -> Path:
@@ -194,6 +208,9 @@ def settings_from(section: str, cls: type[_Settings], table: Any) -> _Settings:
         if type(None) in get_args(kind):
             values[key] = _nested(f"{section}.{key}", kind, value)
             continue
+        if get_origin(kind) is dict:
+            values[key] = _named(f"{section}.{key}", get_args(kind)[1], value)
+            continue
         is_tuple = get_origin(kind) is tuple
         if is_tuple and not isinstance(value, list | tuple):
             raise ValueError(f"[{section}] {key} = {value!r}; expected a list")
@@ -211,6 +228,13 @@ def _nested(section: str, kind: Any, value: Any) -> Any:
     if not isinstance(value, Mapping):
         value = {fields(nested)[0].name: value}
     return settings_from(section, nested, value)
+
+
+def _named(section: str, kind: type[_Settings], value: Any) -> dict[str, _Settings]:
+    """Settings of a table of tables, each under a name of the user's."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"[{section}] is {value!r}; expected a table of tables")
+    return {name: settings_from(f"{section}.{name}", kind, table) for name, table in value.items()}
 
 
 def augment_settings(base: AugmentSettings | None, operations: Mapping[str, Any]) -> AugmentSettings:
@@ -275,11 +299,11 @@ def recipe_from_dict(data: Mapping[str, Any], folder: Path = Path()) -> Recipe:
     ValueError
         If keys or values don't fit.
     """
-    top = {key: value for key, value in data.items() if key not in (*_SECTIONS, "sources")}
+    top = {key: value for key, value in data.items() if key not in (*_SECTIONS, "sources", "maps")}
     unknown = sorted(set(top) - {"name", "seed"})
     if unknown:
         raise ValueError(
-            f"no key or section {', '.join(unknown)}; expected name, seed, sources, {', '.join(_SECTIONS)}"
+            f"no key or section {', '.join(unknown)}; expected name, seed, sources, maps, {', '.join(_SECTIONS)}"
         )
     seed = top.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
@@ -292,6 +316,7 @@ def recipe_from_dict(data: Mapping[str, Any], folder: Path = Path()) -> Recipe:
         seed=seed,
         sources=tuple(settings_from("sources", SourceSettings, table) for table in sources),
         folder=folder,
+        maps=_nested("maps", MapsSettings | None, data.get("maps")),
         **{name: settings_from(name, cls, data.get(name, {})) for name, cls in _SECTIONS.items()},  # type: ignore[arg-type]
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 FORMAT = "sfdata-pairs"
 FORMAT_VERSION = 1
 SPLITS = ("train", "validation", "test")
+EVERY = "all"  # of what stands in all splits
 
 Table = Mapping[str, NDArray[Any]]
 
@@ -23,8 +24,8 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "sha256": ("str", "of the source file"),
         "licence": ("str", "SPDX identifier or free text, empty where unknown"),
         "attribution": ("str", "whom to credit"),
-        "split": ("str", "train, validation or test"),
-        "work": ("str", "pieces of one work share this key and hence a split"),
+        "split": ("str", "train, validation or test; all where its onsets are divided"),
+        "work": ("str", "pieces of one work share this key"),
         "cut_s": ("float64", "leading silence cut off: time in the source = time here + cut_s"),
     },
     "instruments": {

@@ -168,6 +168,11 @@ class Store:
         return Columns(self, "pairs")
 
     @property
+    def splits_by(self) -> str:
+        """What its splits keep whole, one of :data:`sfdata.splits.KINDS`."""
+        return str(self.attrs.get("recipe", {}).get("splits", {}).get("by", "work"))
+
+    @property
     def reference_frames(self) -> int:
         """Frames in a reference."""
         return self.windows.reference_frames(self.spectrogram.frame_rate_hz)

@@ -15,11 +15,12 @@ import zarr
 from numpy.typing import NDArray
 
 from sfdata.columns import TableWriter
+from sfdata.onsets import pair_splits
 from sfdata.outline import PieceOutline
 from sfdata.pairs import piece_pairs
 from sfdata.plan import PiecePlan
 from sfdata.recipe import Recipe
-from sfdata.schema import SPLITS, TABLES, Table
+from sfdata.schema import EVERY, SPLITS, TABLES, Table
 from sfdata.sound import room_name
 from sfdata.soundfonts import Instrument
 from sfdata.store import Store
@@ -73,7 +74,7 @@ def piece_rows(plan: PiecePlan, outline: PieceOutline, recipe: Recipe) -> dict[s
     dict of ``table.column`` to ndarray
         ``performances.method`` and ``performances.augmentation`` (JSON) as UTF-8 bytes; ``notes.*`` of the new
         performances one after another; ``pairs.*`` of the new snippets, with renditions numbered as in the plan and
-        notes within their performance.
+        notes within their performance. ``pairs.split`` only where onsets are divided.
     """
     new = [p for p, known in zip(plan.performances, outline.performances, strict=True) if known.row < 0]
     records = [json.dumps(performance.augmentation, sort_keys=True).encode() for performance in new]
@@ -93,6 +94,8 @@ def piece_rows(plan: PiecePlan, outline: PieceOutline, recipe: Recipe) -> dict[s
     pairs = piece_pairs(plan, recipe.windows, recipe.spectrogram.frame_rate_hz, recipe.seed)
     for column in _PAIRS:
         rows[f"pairs.{column}"] = pairs[column].astype(TABLES["pairs"][column][0])
+    if recipe.splits.by == "onset":
+        rows["pairs.split"] = pair_splits(plan, pairs, recipe.splits, recipe.seed)
     return rows
 
 
@@ -216,7 +219,10 @@ def _append_piece(
     pairs["note"] = first_note[played[pairs["snippet_rendition"]]] + pairs["note"]
     for side in ("reference_rendition", "snippet_rendition"):
         pairs[side] = rendition_row[pairs[side]]
-    pairs["split"] = np.full(len(pairs["note"]), SPLITS.index(piece.split), dtype=np.uint8)
+    if piece.split == EVERY:
+        pairs["split"] = rows["pairs.split"]
+    else:
+        pairs["split"] = np.full(len(pairs["note"]), SPLITS.index(piece.split), dtype=np.uint8)
     writers["pairs"].append(pairs)
 
 

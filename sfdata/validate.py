@@ -1,30 +1,24 @@
 """Validation: is a store whole, do its labels agree with its arrays, does anything leak between splits."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.augment import sounding_notes
-from sfdata.fingerprint import fingerprint_of_voices
-from sfdata.naming import PieceName, work_keys
-from sfdata.notes import NoteArray
-from sfdata.schema import SPLITS, TABLES
-from sfdata.similarity import same_music_keys
+from sfdata.leaks import find_leaks
+from sfdata.schema import EVERY, SPLITS, TABLES
 from sfdata.sounding import onset_lag_s, rising_share
 from sfdata.spectrogram import frame_count
-from sfdata.splits import group_works
+from sfdata.splits import split_remark
 from sfdata.store import Store, open_store
 
 TOLERANCE_FRAMES = 1e-6
 RISING_SHARE = {True: 0.8, False: 0.65}  # by whether it is synthesised and dry: rooms and noise hide soft notes
 RECORD_S = 0.003  # a step of the event grid: times that went through files are rounded
-FEWEST_NOTES = 8  # fewer could agree by chance
 LAG_FRAMES = {True: (-0.25, 0.6), False: (-0.25, 1.1)}  # attacks add up to a third of a frame, rooms another half
 
 
@@ -41,7 +35,9 @@ def validate(path: str | Path, composers: bool = False, instruments: bool = Fals
 
     The outline (arrays, types, version), checksums of all tables and frames, references between tables, labels against
     notes and against the spectrograms, variants against their records, and that no work, file, performance, instrument
-    that is kept to a split, or (when asked) composer or snippets' instrument stands in two splits.
+    that is kept to a split, or (when asked) composer or snippets' instrument stands in two splits. Where the recorded
+    recipe divides onsets, none of them may have pairs in two splits; where it splits by piece, works may stand in
+    several: :func:`remarks` tells of both.
 
     Parameters
     ----------
@@ -66,7 +62,10 @@ def validate(path: str | Path, composers: bool = False, instruments: bool = Fals
     except ValueError as error:
         return [Problem("outline", str(error))]
     problems: list[Problem] = []
-    leaks = partial(_leaks, composers=composers, instruments=instruments)
+
+    def leaks(store: Store) -> Iterator[Problem]:
+        return (Problem("leak", found) for found in find_leaks(store, composers, instruments))
+
     for check in (_checksums, _links, _labels, _records, leaks, _frames):
         try:
             problems += check(store)
@@ -75,6 +74,21 @@ def validate(path: str | Path, composers: bool = False, instruments: bool = Fals
         if problems and check in (_checksums, _links):
             break  # what follows reads through tables and links that are not as they should be
     return problems
+
+
+def remarks(path: str | Path) -> list[str]:
+    """What is no problem, and yet must be known to whoever reads figures made with a store.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is at `path`.
+    """
+    try:
+        remark = split_remark(open_store(path).splits_by)
+    except ValueError:  # what is damaged is no remark's business
+        return []
+    return [remark] if remark else []
 
 
 def _checksums(store: Store) -> Iterator[Problem]:
@@ -111,7 +125,7 @@ def _links(store: Store) -> Iterator[Problem]:
         order = np.argsort(begin, kind="stable")
         if len(begin) and (begin.min() < 0 or end.max() > total or np.any(end[order][:-1] > begin[order][1:])):
             yield Problem("links", f"{table}/{first} and {count} overlap or leave the {total} rows they point into")
-    unknown = set(store.pieces["split"]) - set(SPLITS)
+    unknown = set(store.pieces["split"]) - {*SPLITS, *([EVERY] if store.splits_by == "onset" else [])}
     if unknown or np.any(store.pairs["split"] >= len(SPLITS)):
         yield Problem("links", f"splits other than {', '.join(SPLITS)} are named: {sorted(unknown)}")
 
@@ -224,75 +238,6 @@ def _counterparts(store: Store) -> NDArray[np.int64]:
         rows = np.flatnonzero((performance == number) & (source >= 0))
         found[rows] = place[source[rows]]
     return found
-
-
-def _leaks(store: Store, composers: bool, instruments: bool) -> Iterator[Problem]:
-    split = store.pieces["split"]
-    works = np.array(group_works(_work_keys(store)), dtype=object)
-    for work in sorted(set(works)):
-        found = sorted(set(split[works == work]))
-        if len(found) > 1:
-            titles = ", ".join(sorted({repr(str(title)) for title in store.pieces["title"][works == work]}))
-            yield Problem("leak", f"one work ({work}) stands in splits {', '.join(found)}: {titles}")
-    yield from _in_two_splits("work", store.pieces["work"], split)
-    if composers:
-        surnames = [PieceName("", str(composer)).surname for composer in store.pieces["composer"]]
-        yield from _in_two_splits("composer", np.array(surnames, dtype=object), split)
-    played = [_played(store.note_array(number)) for number in range(len(store.performances["piece"]))]
-    yield from _in_two_splits("performance", np.array(played, dtype=object), split[store.performances["piece"]])
-    yield from _instrument_leaks(store, instruments)
-    pairs = store.pairs
-    for side in ("reference_rendition", "snippet_rendition"):
-        piece = store.performances["piece"][store.renditions["performance"][pairs[side]]]
-        wrong = int((np.array([SPLITS.index(name) for name in split])[piece] != pairs["split"]).sum())
-        if wrong:
-            yield Problem("leak", f"{wrong} pairs are in another split than the piece of their {side}")
-
-
-def _played(notes: NoteArray) -> str:
-    """What tells a performance from others, in whatever key; empty for a few notes, which could agree by chance."""
-    if len(notes) < FEWEST_NOTES:
-        return ""
-    steps = np.stack([np.diff(notes["onset_s"]), np.diff(notes["pitch"].astype(np.float64))])
-    return hashlib.sha256(steps.tobytes()).hexdigest()[:16]
-
-
-def _in_two_splits(what: str, values: NDArray, split: NDArray) -> Iterator[Problem]:
-    found: dict[str, set[str]] = {}
-    for value, name in zip(values, split, strict=True):
-        found.setdefault(str(value), set()).add(str(name))
-    for value in sorted(value for value, names in found.items() if value and len(names) > 1):
-        yield Problem("leak", f"{what} {value!r} stands in splits {', '.join(sorted(found[value]))}")
-
-
-def _instrument_leaks(store: Store, everywhere: bool) -> Iterator[Problem]:
-    """Instruments heard outside the split they are kept to; with `everywhere`, snippets' ones in test and another."""
-    pairs, names = store.pairs, store.instruments["name"]
-    in_test = pairs["split"] == SPLITS.index("test")
-    for side in ("reference_rendition", "snippet_rendition"):
-        instrument = store.renditions["instrument"][pairs[side]]
-        kept_to = store.instruments["split"][instrument]
-        astray = ((kept_to == "train") & in_test) | ((kept_to == "test") & ~in_test)
-        for row in np.unique(instrument[astray]):
-            where = store.instruments["split"][row]
-            yield Problem("leak", f"instrument {names[row]} is kept to {where} and plays {side[:-10]}s elsewhere")
-        if everywhere and side == "snippet_rendition":
-            for row in np.intersect1d(instrument[in_test], instrument[~in_test]):
-                yield Problem("leak", f"instrument {names[row]} plays snippets in test and in another split")
-
-
-def _work_keys(store: Store) -> list[set[str]]:
-    """Keys of each piece's work, made again from what the store tells of it."""
-    of_piece: list[list[NoteArray]] = [[] for _ in store.pieces["title"]]
-    for performance in np.flatnonzero(store.performances["role"] == "score"):
-        of_piece[store.performances["piece"][performance]].append(store.note_array(int(performance)))
-    same_music = same_music_keys([fingerprint_of_voices(voices) for voices in of_piece])
-    keys = []
-    for piece, voices in enumerate(of_piece):
-        facts = {name: str(values[piece]) for name, values in store.pieces.items()}
-        name = PieceName(facts["title"], facts["composer"], facts["source_id"])
-        keys.append(work_keys(name, facts["sha256"], voices[0] if voices else None) | same_music[piece])
-    return keys
 
 
 def _frames(store: Store) -> Iterator[Problem]:

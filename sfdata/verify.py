@@ -20,12 +20,13 @@ from sfdata.append import generation_of
 from sfdata.augment import sounding_notes
 from sfdata.midi import find_midi, read_piece
 from sfdata.notes import NoteArray
+from sfdata.onsets import pair_splits
 from sfdata.pairs import piece_pairs
 from sfdata.plan import Performance, PiecePlan, RenditionPlan
 from sfdata.recipe import recipe_from_dict
 from sfdata.rendition import rendition_frames
 from sfdata.rooms import find_rooms
-from sfdata.schema import Table
+from sfdata.schema import EVERY, SPLITS, Table
 from sfdata.shipped_files import shipped_file
 from sfdata.soundfonts import Instrument, file_sha256, resolve_instrument
 from sfdata.store import Store, open_store
@@ -297,6 +298,10 @@ class _Rebuilder:
             ),
         )
         made = dict(piece_pairs(plan, store.windows, store.spectrogram.frame_rate_hz, int(store.attrs["seed"])))
+        if (split := str(store.pieces["split"][piece])) == EVERY:
+            made["split"] = pair_splits(plan, made, self.recipe.splits, int(store.attrs["seed"]))
+        else:
+            made["split"] = np.full(len(made["note"]), SPLITS.index(split), dtype=np.uint8)
         played = store.renditions["performance"][renditions[made["snippet_rendition"]]]
         made["note"] = store.performances["first_note"][played] + made["note"]
         for side in ("reference_rendition", "snippet_rendition"):

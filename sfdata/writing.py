@@ -197,7 +197,8 @@ def _works(
     judged = [same_music_keys([p.music for p in pieces]), same_music_keys([p.stored_music for p in pieces])]
     keys = [piece.keys.union(*same) for piece, *same in zip(pieces, *judged, strict=True)]
     works = group_works(keys)
-    whole = split_groups(works, [str(piece.facts["composer"]) for piece in pieces], recipe.splits)
+    composers = [str(piece.facts["composer"]) for piece in pieces]
+    whole = split_groups(works, composers, [piece.sha256 for piece in pieces], recipe.splits)
     reasons = torn(pieces, [{name} for name in whole])
     if any(reasons):
         skipped += [reason for reason in reasons if reason]

@@ -47,14 +47,18 @@ def validate(store: str, composers: bool, instruments: bool, as_json: bool) -> N
 
     Example: sfdata validate store.zarr
     """
+    from sfdata.validate import remarks
     from sfdata.validate import validate as check
 
-    problems = check(store, composers, instruments)
+    problems, told = check(store, composers, instruments), remarks(store)
     if as_json:
-        click.echo(json.dumps({"valid": not problems, "problems": [asdict(problem) for problem in problems]}))
+        listed = [asdict(problem) for problem in problems]
+        click.echo(json.dumps({"valid": not problems, "problems": listed, "remarks": told}))
     else:
         for problem in problems:
             click.echo(f"{problem.check}: {problem.detail}")
+        for remark in told:
+            click.echo(f"note: {remark}")
         click.echo(f"{store}: {f'{len(problems)} problems' if problems else 'valid'}")
     sys.exit(1 if problems else 0)
 

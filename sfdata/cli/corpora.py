@@ -1,5 +1,6 @@
 """Commands that read recordings with annotations."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,18 @@ def import_group() -> None:
 @click.option("-o", "--output", help="The store to write.", **OUTPUT)
 @click.option(
     "--references",
-    default="timgm6mb:0",
-    show_default=True,
-    help="A soundfont preset that plays the annotations, or the code of a recorded instrument.",
+    help="A soundfont preset that plays the annotations, or the code of a recorded instrument.  [default: timgm6mb:0]",
 )
-@click.option("--snippets", default="", help="Codes of recorded instruments, with commas.  [default: all others]")
-@click.option("--subsets", default="", help="Such as ISOL/CH,ISOL/ST or ISOL,MUS.  [default: all]")
-@click.option("--split", default="test", show_default=True, help="train, validation, test, or shares of the works.")
-@click.option("--licence", default="", help="In place of MAPS's own.")
-@click.option("--attribution", default="", help="In place of MAPS's own.")
+@click.option("--snippets", help="Codes of recorded instruments, with commas.  [default: all others]")
+@click.option("--subsets", help="Such as ISOL/CH,ISOL/ST or ISOL,MUS.  [default: all]")
+@click.option("--split", help="train, validation, test; shares, as [splits] say; items, by name.  [default: test]")
+@click.option("--licence", help="In place of MAPS's own.")
+@click.option("--attribution", help="In place of MAPS's own.")
 @click.option(
-    "--recipe", "recipe_path", type=click.Path(path_type=Path), help="Its spectrogram, windows, splits, store."
+    "--recipe",
+    "recipe_path",
+    type=click.Path(path_type=Path),
+    help="Its [maps] (options above go before it), spectrogram, windows, splits, store.",
 )
 @SEED
 @WORKERS
@@ -39,32 +41,34 @@ def import_group() -> None:
 def import_maps_command(
     folder: Path,
     output: Path,
-    references: str,
-    snippets: str,
-    subsets: str,
-    split: str,
-    licence: str,
-    attribution: str,
     recipe_path: Path | None,
     seed: int | None,
     as_json: bool,
     strict: bool,
-    **options: Any,
+    workers: int | None,
+    overwrite: bool,
+    **chosen: str | None,
 ) -> None:
     """Build a store from MAPS, any part of it, or a set like it ('sfdata isol').
 
     Recordings of the same music on several instruments form one piece. DIR is all of MAPS, one instrument, one subset,
-    or any folder with some of its files.
+    or any folder with some of its files. Where a recipe's [maps.stand_ins] name a stand-in for an instrument that is
+    not there, it is taken and told.
 
     Example: sfdata import maps MAPS/ -o maps.zarr --subsets ISOL/CH,ISOL/ST
     """
-    from sfdata.import_maps import MapsSettings, import_maps
+    from sfdata.import_maps import import_maps
+    from sfdata.maps_settings import MapsSettings
     from sfdata.recipe import Recipe, read_recipe, with_seed
 
-    settings = MapsSettings(references, listed(snippets), listed(subsets), split, licence, attribution)
     recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    given |= {name: listed(given[name]) for name in ("snippets", "subsets") if name in given}
+    settings = replace(recipe.maps or MapsSettings(), **given)
     with progress_bar() as progress:
-        result = import_maps(folder, output, settings, recipe, progress=progress, **options)
+        result = import_maps(folder, output, settings, recipe, workers=workers, overwrite=overwrite, progress=progress)
+    for code, own in result.stand_ins.items():
+        click.echo(f"{own} stands in for {code}, of which there is nothing in {folder}", err=as_json)
     finish_build(result, as_json, strict)
 
 

@@ -271,10 +271,11 @@ def build(
 @main.command()
 @click.option("-o", "--output", help="Folder for the set; its instrument gets a folder inside.", **OUTPUT)
 @click.option(
-    "--soundfont", default="timgm6mb:0", show_default=True, help="NAME[:PROGRAM], or a path to an sf2 or sf3."
+    "--soundfont",
+    help="NAME[:PROGRAM], or a path to an sf2 or sf3.  [default: a recipe's stand-ins, or timgm6mb:0]",
 )
 @click.option("--code", default="", help="Name of the instrument in folders and files.  [default: timgm6mb-0 or so]")
-@click.option("--subsets", default="NO,LG,ST,RE,CH,TR1,TR2", show_default=True, help="Playing styles, with commas.")
+@click.option("--subsets", help="Playing styles, with commas.  [default: those of a recipe's [maps], or all]")
 @click.option("--loudness", default="P,M,F", show_default=True, help="With commas.")
 @click.option("--pedal", default="drawn", show_default=True, help="drawn, off, on or both.")
 @click.option("--pitches", default="21-108", show_default=True, help="Lowest and highest key, as MIDI pitches.")
@@ -294,15 +295,15 @@ def build(
     "--recipe",
     "recipe_path",
     type=click.Path(path_type=Path),
-    help="Take its [sound] section: one room, tuning and so on is drawn for the whole set.",
+    help="Take its [render] and [sound]: one room, tuning and so on is drawn for the whole set; and its [maps].",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a set of that name.")
 @JSON
 def isol(
     output: Path,
-    soundfont: str,
+    soundfont: str | None,
     code: str,
-    subsets: str,
+    subsets: str | None,
     loudness: str,
     pitches: str,
     durations: tuple[float, ...],
@@ -315,31 +316,41 @@ def isol(
 
     Single notes (normal, long, staccato), repeated notes, chromatic scales, trills: sound, annotation and MIDI with
     MAPS's folders and names. Sets of several instruments made with one seed play the same; 'sfdata import maps' pairs
-    them.
+    them. With a recipe that names stand-ins for MAPS's instruments, a set for each, with its own code and sound.
 
     Example: sfdata isol -o maps-like/ --soundfont timgm6mb:1 --subsets CH,ST
     """
     from sfdata.isol import IsolSettings, pitch_range
-    from sfdata.isol_files import make_isol
+    from sfdata.isol_files import isol_subsets, make_isol, make_stand_ins
     from sfdata.recipe import Recipe, read_recipe
+    from sfdata.soundfonts import DEFAULT_INSTRUMENT
 
+    recipe = read_recipe(recipe_path) if recipe_path else Recipe()
+    styles = isol_subsets(recipe.maps) if subsets is None else listed(subsets)
     settings = IsolSettings(
-        subsets=tuple(subset.removeprefix("ISOL/") for subset in listed(subsets)),
+        subsets=tuple(style.removeprefix("ISOL/") for style in styles),
         loudness=listed(loudness),
         pitches=pitch_range(pitches),
         durations_s=tuple(durations),
         **options,
     )
-    recipe = read_recipe(recipe_path) if recipe_path else Recipe()
     with progress_bar() as progress:
-        result = make_isol(
-            output,
-            soundfont,
-            settings,
-            code=code,
-            overwrite=overwrite,
-            sound=recipe.sound,
-            rooms=recipe.rooms(),
-            progress=progress,
-        )
+        if soundfont is None and recipe.maps and recipe.maps.stand_ins:
+            if code:
+                raise ValueError(
+                    f"code {code!r} without a soundfont; expected neither: stand-ins have codes of their own"
+                )
+            result = make_stand_ins(output, recipe, settings, overwrite=overwrite, progress=progress)
+        else:
+            result = make_isol(
+                output,
+                soundfont or DEFAULT_INSTRUMENT,
+                settings,
+                code=code,
+                overwrite=overwrite,
+                sound=recipe.sound,
+                rooms=recipe.rooms(),
+                rendering=recipe.render,
+                progress=progress,
+            )
     finish_stage("items", output, result, as_json, strict=False)

@@ -77,7 +77,7 @@ def test_the_whole_way_by_single_commands(tmp_path: Path, short_midi):
     assert {"format_version", "pieces", "renditions", "pairs", "frames", "bins", "frame_rate_hz", "splits",
             "instruments", "bytes"} <= set(facts)  # fmt: skip
     assert "timgm6mb:0" in call("info", store)
-    assert json.loads(call("validate", store, "--json")) == {"valid": True, "problems": []}
+    assert json.loads(call("validate", store, "--json")) == {"valid": True, "problems": [], "remarks": []}
     call("plot", store, "--pair", 3, "-o", tmp_path / "pair.png")
     assert (tmp_path / "pair.png").stat().st_size > 10_000
 
