@@ -207,9 +207,10 @@ class Run:
         if progress.step < steps:
             return None, stopped
         validation = self._validate(interruption)
-        stopped, _ = self._asked(interruption)
-        if stopped:  # validation starts over on resuming: it changes nothing
-            return None, stopped
+        # Validation starts over on resuming: it changes nothing. A limit of time waits for the next batch, as otherwise
+        # one that is shorter than the validation would never let an epoch end.
+        if self.processes.any(interruption.requested)[0]:
+            return None, "interrupted"
         progress.seconds = time.perf_counter() - began
         last_rate = progress.learning_rate * self._schedule(steps - 1, steps)
         return self._finish_epoch(validation, steps, last_rate), None
