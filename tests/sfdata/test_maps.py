@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from sfdata import PairReader, open_store
 from sfdata.cli import main
-from sfdata.import_maps import MapsSettings, import_maps, same_music
+from sfdata.import_maps import import_maps, same_music
 from sfdata.isol import IsolSettings
 from sfdata.isol_files import make_isol
 from sfdata.maps import find_items, item_notes, read_annotation
