@@ -16,6 +16,7 @@ from sfdata.isol import IsolSettings
 from sfdata.isol_files import make_isol
 from sfdata.maps import find_items, item_notes, read_annotation
 from sfdata.maps_names import parse_name
+from sfdata.maps_settings import MapsSettings
 from sfdata.notes import make_notes
 from sfdata.validate import validate
 from sfmodel.baselines import BASELINES
