@@ -16,6 +16,8 @@ from sfdata.isol import STYLES, IsolSettings
 from sfdata.isol_files import isol_subsets, make_isol, make_stand_ins
 from sfdata.maps_settings import MapsSettings, StandIn
 from sfdata.recipe import Recipe, read_recipe, recipe_from_dict
+from sfdata.render import read_audio
+from sfdata.spectrogram import spectrogram
 from sfdata.splits import SplitSettings
 from sfdata.validate import remarks, validate
 from sfdata.verify import verify
@@ -218,3 +220,50 @@ def test_the_commands(recipe_file, tmp_path):
     assert done.exit_code == 0 and json.loads(done.stdout)["stand_ins"] == {"RealOne": "Instead"}, done.output
     store = open_store(tmp_path / "t.zarr")
     assert set(store.pieces["split"]) == {"train"} and store.rows("pieces") == 3
+
+
+def test_silence_before_items(instead, tmp_path):
+    rate, plain = 22050, MapsSettings("Instead", ("Instead",), ("ISOL/ST",), split="shares")
+    recipe = Recipe(seed=3, splits=SplitSettings(by="onset"))
+    led = replace(plain, lead_s=(0.0, 10.0))
+    for name, settings in (("plain", plain), ("led", led)):
+        import_maps(instead, tmp_path / f"{name}.zarr", settings, recipe, workers=1)
+        assert not validate(tmp_path / f"{name}.zarr")
+    one, two = open_store(tmp_path / "plain.zarr"), open_store(tmp_path / "led.zarr")
+    assert set(one.pieces["cut_s"]) == {0.0} and set(np.rint(one.pairs["target_frame"])) == {10.0, 14.0}
+    samples = np.rint(-two.pieces["cut_s"] * rate)
+    assert not (samples % 64).any() and samples.min() >= 0 and samples.max() <= 10 * rate + 32
+    assert len(set(two.pieces["cut_s"])) == 16 and np.ptp(samples) > 5 * rate
+    assert len(set(np.rint(two.pairs["target_frame"]))) > 10
+    for piece in range(16):  # renditions and performances stand in the order of pieces: one of each
+        assert np.allclose(
+            two.note_array(piece)["onset_s"] + two.pieces["cut_s"][piece], one.note_array(piece)["onset_s"], atol=1e-9
+        )
+        sound = next(instead.rglob(str(two.pieces["file"][piece])))
+        heard = np.concatenate([np.zeros(round(samples[piece]), dtype=np.float32), read_audio(sound, rate)])
+        frames = spectrogram(heard, two.spectrogram)
+        assert np.array_equal(frames.astype(two.frames.dtype), two.rendition_frames(piece)[: len(frames)])
+
+
+def test_silence_is_the_same_for_all_that_play_an_item(instead, tmp_path):
+    settings = MapsSettings("timgm6mb:0", ("Instead",), ("ISOL/ST",), lead_s=(1, 3))
+    recipe = Recipe(seed=3)
+    import_maps(instead, tmp_path / "s.zarr", settings, recipe, workers=1)
+    store = open_store(tmp_path / "s.zarr")
+    drawn = {settings.lead_samples(f"ISOL_ST_P_S0_M{pitch}", 3, 22050) for pitch in range(60, 68)}
+    assert len(drawn) == 8 and all(22050 - 32 <= lead <= 3 * 22050 + 32 for lead in drawn)
+    onset = {
+        role: store.notes["onset_s"][store.performances["first_note"][store.performances["role"] == role]]
+        for role in ("score", "variant")
+    }
+    if len(onset["variant"]):  # annotated times are those of the file's grid, the score's those of the store's
+        assert np.abs(onset["variant"] - onset["score"]).max() < 0.003
+    found = verify(tmp_path / "s.zarr", sample=16)  # the rendered side is made again, silence and all
+    assert found.verified and found.renditions == 16
+    assert not validate(tmp_path / "s.zarr")
+
+
+@pytest.mark.parametrize("lead_s", [(-1, 2), (3, 2), (0, 61), (1,)])
+def test_bad_silence(lead_s):
+    with pytest.raises(ValueError, match="expected two numbers from 0 to 60, the lower first"):
+        MapsSettings(lead_s=lead_s)
