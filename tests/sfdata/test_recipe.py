@@ -68,8 +68,12 @@ def test_the_papers_recipes_agree():
     assert len({recipe.spectrogram for recipe in recipes.values()}) == 1
     assert len({recipe.windows for recipe in recipes.values()}) == 1
     assert {name: recipe.splits.by for name, recipe in recipes.items()} == {
-        "maps-ch-st": "onset", "maps-ch-st-by-scale": "piece", "maps-isol": "onset", "gmp": "onset", "gmp-unseen": "work",
-    }  # fmt: skip
+        "maps-ch-st": "onset",
+        "maps-ch-st-by-scale": "piece",
+        "maps-isol": "onset",
+        "gmp": "onset",
+        "gmp-unseen": "work",
+    }
     one, other = recipes["maps-ch-st"].maps, recipes["maps-ch-st-by-scale"].maps
     assert one and other and replace(other, split="shares", validation=(), test=()) == one
     gmp, unseen = recipes["gmp"], recipes["gmp-unseen"]
