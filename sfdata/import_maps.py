@@ -247,6 +247,13 @@ def _listen(item: MapsItem, settings: MapsSettings, rate: int) -> _Recording:
     )
 
 
+def _later(notes: NoteArray, lead_s: float) -> NoteArray:
+    later = notes.copy()
+    for column in ("onset_s", "offset_s"):
+        later[column] += lead_s
+    return later
+
+
 def _plan_piece(
     group: Sequence[tuple[_Recording, NDArray[np.int64]]],
     reference: str | Instrument,
@@ -256,7 +263,8 @@ def _plan_piece(
 ) -> PiecePlan:
     """One piece: the reference's performance as score, and what differs from it, if only in timing, as variants."""
     first, name, rate = group[0][0], group[0][0].item.name, recipe.spectrogram.sample_rate_hz
-    score = first.notes.copy()
+    lead_samples = settings.lead_samples(name.music, recipe.seed, rate)
+    score = _later(first.notes, lead_samples / rate)
     score["source"] = np.arange(len(score))
     piece_note = np.arange(len(score), dtype=np.int32)
     renditions: list[RenditionPlan] = []
@@ -276,7 +284,7 @@ def _plan_piece(
         )
     performances = [Performance(voice=0, method="all", role="score", copy=0, notes=score, piece_note=piece_note)]
     for recording, counterpart in group:
-        notes, code = recording.notes.copy(), recording.item.name.instrument
+        notes, code = _later(recording.notes, lead_samples / rate), recording.item.name.instrument
         notes["source"] = counterpart
         same = [index for index, known in enumerate(performances) if np.array_equal(known.notes, notes)]
         if not same:
@@ -286,11 +294,12 @@ def _plan_piece(
             RenditionPlan(
                 performance=same[0],
                 instrument=Instrument(code, code, "", 0, 0, recording.rights.instrument_licence),
-                samples=recording.samples,
-                frames=frame_count(recording.samples, recipe.spectrogram),
+                samples=lead_samples + recording.samples,
+                frames=frame_count(lead_samples + recording.samples, recipe.spectrogram),
                 is_reference=code == reference,
                 is_snippet=code in snippets,
                 audio=str(recording.item.sound.absolute()),
+                lead_samples=lead_samples,
             )
         )
     facts = {
@@ -302,7 +311,7 @@ def _plan_piece(
         "licence": first.rights.licence,
         "attribution": first.rights.attribution,
         "split": settings.split_of(name.music),
-        "cut_s": 0.0,
+        "cut_s": 0.0 - lead_samples / rate,
     }
     keys = work_keys(PieceName(name.title, name.composer), first.sha256, score)
     return PiecePlan(facts, frozenset(keys), tuple(performances), tuple(renditions))

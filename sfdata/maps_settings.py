@@ -1,15 +1,20 @@
 """What a store is to be made of MAPS, or a set like it: a recipe's ``[maps]``."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+import numpy as np
+
 from sfdata.maps_names import SUBSETS
+from sfdata.notes import EVENT_GRID_SAMPLES
 from sfdata.schema import SPLITS
 from sfdata.sound import SoundSettings
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 
 SHARES, ITEMS = "shares", "items"
+LONGEST_LEAD_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ class MapsSettings:
         (``*`` is any text, ``?`` any character, ``[13579]`` any of these).
     licence, attribution : str
         In place of what the files say; empty for that.
+    lead_s : (float, float)
+        Range of a silence before each item, drawn by the recipe's seed and the item's name. Without, the onset of a
+        single note lies at the same place of every reference, since that begins with the sound.
     stand_ins : dict of code to StandIn
         By the code whose place they take.
     """
@@ -64,6 +72,7 @@ class MapsSettings:
     test: tuple[str, ...] = ()
     licence: str = ""
     attribution: str = ""
+    lead_s: tuple[float, float] = (0.0, 0.0)
     stand_ins: dict[str, StandIn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,6 +83,8 @@ class MapsSettings:
         for subset in self.subsets:
             if subset not in (*SUBSETS, "ISOL"):
                 raise ValueError(f"maps: subset {subset!r}; expected some of {', '.join((*SUBSETS, 'ISOL'))}")
+        if len(self.lead_s) != 2 or not 0 <= self.lead_s[0] <= self.lead_s[1] <= LONGEST_LEAD_S:
+            raise ValueError(f"maps: lead_s {list(self.lead_s)}; expected two numbers from 0 to 60, the lower first")
         codes = [stand_in.code for stand_in in self.stand_ins.values()]
         if len(set(codes)) < len(codes) or set(codes) & set(self.stand_ins):
             raise ValueError(
@@ -110,6 +121,21 @@ class MapsSettings:
         if len(found) > 1:
             raise ValueError(f"maps: {music} is named for validation and for test; expected one of them")
         return found[0] if found else "train"
+
+    def lead_samples(self, music: str, seed: int, sample_rate_hz: int) -> int:
+        """Draw the silence before an item: whole steps of the event grid, the same for all instruments.
+
+        Examples
+        --------
+        >>> MapsSettings().lead_samples("ISOL_CH0.1_F", 1, 22050)
+        0
+        >>> MapsSettings(lead_s=(2.0, 2.0)).lead_samples("ISOL_CH0.1_F", 1, 32000) / 32000
+        2.0
+        """
+        rng = np.random.default_rng([seed, int(hashlib.sha256(music.encode()).hexdigest()[:16], 16), 7])
+        low, high = self.lead_s
+        steps = (low + (high - low) * rng.random()) * sample_rate_hz / EVENT_GRID_SAMPLES
+        return round(steps) * EVENT_GRID_SAMPLES
 
     def check_names(self, music: Sequence[str]) -> None:
         """Refuse names that leave validation or test without any item.

@@ -70,6 +70,8 @@ class RenditionPlan:
         Sound file to read in place of rendering; empty for none.
     gain : float
         Factor already applied to that sound.
+    lead_samples : int
+        Silence before that sound, part of its `samples`.
     sound : dict
         What was drawn to befall the sound; see :mod:`sfdata.sound`.
     row : int
@@ -87,6 +89,7 @@ class RenditionPlan:
     is_snippet: bool
     audio: str = ""
     gain: float = 1.0
+    lead_samples: int = 0
     sound: dict[str, Any] = field(default_factory=dict)
     row: int = -1
     generation: int = 0

@@ -5,6 +5,7 @@ Whatever a rendition's length, what is held of it at a time is some seconds (but
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def rendition_frames(
     return spectrogram_blocks(sound_blocks(blocks, rate, record, rooms), spectrogram)
 
 
-def recording_frames(path: Path, samples: int, spectrogram: SpectrogramSettings) -> Iterator[NDArray[np.float32]]:
+def recording_frames(
+    path: Path, samples: int, spectrogram: SpectrogramSettings, lead_samples: int = 0
+) -> Iterator[NDArray[np.float32]]:
     """Compute the spectrogram of a sound file.
 
     Parameters
@@ -67,6 +70,8 @@ def recording_frames(path: Path, samples: int, spectrogram: SpectrogramSettings)
     samples : int
         At the spectrogram's sample rate: the sound is cut to so many, or followed by silence.
     spectrogram : SpectrogramSettings
+    lead_samples : int
+        How many of them are silence before the sound.
 
     Returns
     -------
@@ -78,4 +83,6 @@ def recording_frames(path: Path, samples: int, spectrogram: SpectrogramSettings)
     ValueError
         If the file cannot be read, or holds samples that are no numbers.
     """
-    return spectrogram_blocks(fitted(read_audio_blocks(path, spectrogram.sample_rate_hz), samples), spectrogram)
+    silence = np.zeros(lead_samples, dtype=np.float32)
+    blocks = chain([silence] if lead_samples else [], read_audio_blocks(path, spectrogram.sample_rate_hz))
+    return spectrogram_blocks(fitted(blocks, samples), spectrogram)

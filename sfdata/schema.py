@@ -26,7 +26,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "attribution": ("str", "whom to credit"),
         "split": ("str", "train, validation or test; all where its onsets are divided"),
         "work": ("str", "pieces of one work share this key"),
-        "cut_s": ("float64", "leading silence cut off: time in the source = time here + cut_s"),
+        "cut_s": ("float64", "leading silence cut off (below 0: added): time in the source = time here + cut_s"),
     },
     "instruments": {
         "name": ("str", "soundfont:program"),

@@ -14,7 +14,9 @@ REACH_FRAMES = 3  # how far around a label a rise is looked for
 FEWEST_ONSETS = 20
 
 
-def rising_share(notes: Table, frames: NDArray[np.floating], settings: SpectrogramSettings) -> float:
+def rising_share(
+    notes: Table, frames: NDArray[np.floating], settings: SpectrogramSettings, restruck_s: float = 0.0
+) -> float:
     """Share of a rendition's onsets at which the energy near the note's pitch rises.
 
     Compared are the louder of two frames that end before the onset and the louder of the onset's frame and the one
@@ -27,6 +29,8 @@ def rising_share(notes: Table, frames: NDArray[np.floating], settings: Spectrogr
         Of the rendition's performance.
     frames : ndarray, shape (frames, bins)
     settings : SpectrogramSettings
+    restruck_s : float
+        Notes whose key was struck so shortly before are left out, too: in a room the stroke before sounds on.
 
     Returns
     -------
@@ -36,6 +40,7 @@ def rising_share(notes: Table, frames: NDArray[np.floating], settings: Spectrogr
     onset, pitch = notes["onset_s"] * settings.frame_rate_hz, notes["pitch"].astype(np.int64)
     at = nearest_frame(onset)
     kept = (at + 1 < len(frames)) & ~_struck_before(onset, pitch, REACH_FRAMES + 1)
+    kept &= ~_struck_before(onset, pitch, restruck_s * settings.frame_rate_hz, semitones=0)
     if not kept.any():
         return 1.0
     at, near = at[kept], _near_pitch(pitch[kept], settings)
@@ -73,13 +78,13 @@ def onset_lag_s(
 
 
 def _struck_before(
-    onset_frame: NDArray[np.float64], pitch: NDArray[np.int64], within_frames: float
+    onset_frame: NDArray[np.float64], pitch: NDArray[np.int64], within_frames: float, semitones: int = 1
 ) -> NDArray[np.bool_]:
-    """For each note, whether a key at most a semitone away was struck shortly before, shape (notes,)."""
+    """For each note, whether a key at most so far away was struck shortly before, shape (notes,)."""
     found = np.zeros(len(pitch), dtype=bool)
     for key in np.unique(pitch):
         own = pitch == key
-        near = np.sort(onset_frame[np.abs(pitch - key) <= 1])
+        near = np.sort(onset_frame[np.abs(pitch - key) <= semitones])
         last = np.searchsorted(near, onset_frame[own], side="left") - 1
         found[own] = (last >= 0) & (onset_frame[own] - near[np.maximum(last, 0)] <= within_frames)
     return found

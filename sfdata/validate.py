@@ -19,6 +19,7 @@ from sfdata.store import Store, open_store
 TOLERANCE_FRAMES = 1e-6
 RISING_SHARE = {True: 0.8, False: 0.65}  # by whether it is synthesised and dry: rooms and noise hide soft notes
 RECORD_S = 0.003  # a step of the event grid: times that went through files are rounded
+RESTRUCK_S = {True: 0.0, False: 0.5}  # in a room a stroke hides the next one of its key
 LAG_FRAMES = {True: (-0.25, 0.6), False: (-0.25, 1.1)}  # attacks add up to a third of a frame, rooms another half
 
 
@@ -254,7 +255,7 @@ def _frames(store: Store) -> Iterator[Problem]:
         notes = store.performance_notes(int(store.renditions["performance"][rendition]))
         recorded = not store.instruments["sha256"][store.renditions["instrument"][rendition]]
         dry = not recorded and not json.loads(store.renditions["sound"][rendition]).get("operations")
-        share, least = rising_share(notes, frames, store.spectrogram), RISING_SHARE[dry]
+        share, least = rising_share(notes, frames, store.spectrogram, RESTRUCK_S[dry]), RISING_SHARE[dry]
         if share < least - 1 / max(1, len(notes["onset_s"])) ** 0.5:  # two standard errors of a share
             yield Problem(
                 "sounding",

@@ -150,7 +150,9 @@ def _write_frames(
             continue
         digest, count = hashlib.sha256(), 0
         if rendition.audio:
-            blocks = recording_frames(Path(rendition.audio), rendition.samples, recipe.spectrogram)
+            blocks = recording_frames(
+                Path(rendition.audio), rendition.samples, recipe.spectrogram, rendition.lead_samples
+            )
         else:
             notes, player = plan.performances[rendition.performance].notes, instruments[rendition.instrument]
             blocks = rendition_frames(notes, player, recipe.spectrogram, recipe.render, rendition.sound, rooms)

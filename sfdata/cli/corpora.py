@@ -25,6 +25,7 @@ def import_group() -> None:
 @click.option("--snippets", help="Codes of recorded instruments, with commas.  [default: all others]")
 @click.option("--subsets", help="Such as ISOL/CH,ISOL/ST or ISOL,MUS.  [default: all]")
 @click.option("--split", help="train, validation, test; shares, as [splits] say; items, by name.  [default: test]")
+@click.option("--lead", "lead_s", type=float, nargs=2, help="Shortest and longest silence before an item, in seconds.")
 @click.option("--licence", help="In place of MAPS's own.")
 @click.option("--attribution", help="In place of MAPS's own.")
 @click.option(
@@ -47,7 +48,7 @@ def import_maps_command(
     strict: bool,
     workers: int | None,
     overwrite: bool,
-    **chosen: str | None,
+    **chosen: Any,
 ) -> None:
     """Build a store from MAPS, any part of it, or a set like it ('sfdata isol').
 
@@ -62,7 +63,7 @@ def import_maps_command(
     from sfdata.recipe import Recipe, read_recipe, with_seed
 
     recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
-    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    given = {name: value for name, value in chosen.items() if value is not None}
     given |= {name: listed(given[name]) for name in ("snippets", "subsets") if name in given}
     settings = replace(recipe.maps or MapsSettings(), **given)
     with progress_bar() as progress:

@@ -14,6 +14,7 @@ from sfdata.isol import STYLES, IsolSettings, draw_items, item_keys, sounding
 from sfdata.isol_files import make_isol
 from sfdata.maps import find_items, item_notes
 from sfdata.midi import MidiSettings, read_piece
+from sfdata.render import RenderSettings
 from sfdata.sound import SoundSettings
 
 SMALL = IsolSettings(loudness=("M",), pitches=(60, 63), durations_s=(0.1,), pedal="both", seed=5)
@@ -119,3 +120,11 @@ def test_the_command(tmp_path: Path):
 def test_bad_settings(settings, said):
     with pytest.raises(ValueError, match=said):
         IsolSettings(**settings)
+
+
+def test_sounds_ring_out_as_long_as_is_said(small: Path, tmp_path: Path):
+    settings = IsolSettings(**{**vars(SMALL), "subsets": ("ST",)})
+    make_isol(tmp_path, "timgm6mb:0", settings, code="Piano", rendering=RenderSettings(tail_s=3.0))
+    for file in sorted(tmp_path.rglob("*.wav")):
+        short = soundfile.info(next(small.rglob(file.name)))
+        assert soundfile.info(file).duration - short.duration == pytest.approx(1.5, abs=0.003)

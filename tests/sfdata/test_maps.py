@@ -11,11 +11,12 @@ from click.testing import CliRunner
 
 from sfdata import PairReader, open_store
 from sfdata.cli import main
-from sfdata.import_maps import MapsSettings, import_maps, same_music
+from sfdata.import_maps import import_maps, same_music
 from sfdata.isol import IsolSettings
 from sfdata.isol_files import make_isol
 from sfdata.maps import find_items, item_notes, read_annotation
 from sfdata.maps_names import parse_name
+from sfdata.maps_settings import MapsSettings
 from sfdata.notes import make_notes
 from sfdata.validate import validate
 from sfmodel.baselines import BASELINES

@@ -1,8 +1,11 @@
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sfdata.isol import IsolSettings, draw_items
 from sfdata.recipe import Recipe, read_recipe, recipe_from_dict
 from sfdata.shipped_files import shipped_file
 
@@ -55,3 +58,38 @@ def test_what_does_not_fit_is_named(tmp_path: Path, text, said):
 def test_no_such_recipe():
     with pytest.raises(FileNotFoundError, match=r"pipelines/demo.toml"):
         read_recipe("nothing.toml")
+
+
+def test_the_papers_recipes_agree():
+    names = ("maps-ch-st", "maps-ch-st-by-scale", "maps-isol", "gmp", "gmp-unseen")
+    recipes = {name: read_recipe(f"pipelines/paper-{name}.toml") for name in names}
+    assert all(recipe.name == f"paper-{name}" for name, recipe in recipes.items())
+    # One network reads them all.
+    assert len({recipe.spectrogram for recipe in recipes.values()}) == 1
+    assert len({recipe.windows for recipe in recipes.values()}) == 1
+    assert {name: recipe.splits.by for name, recipe in recipes.items()} == {
+        "maps-ch-st": "onset",
+        "maps-ch-st-by-scale": "piece",
+        "maps-isol": "onset",
+        "gmp": "onset",
+        "gmp-unseen": "work",
+    }
+    one, other = recipes["maps-ch-st"].maps, recipes["maps-ch-st-by-scale"].maps
+    assert one and other and replace(other, split="shares", validation=(), test=()) == one
+    gmp, unseen = recipes["gmp"], recipes["gmp-unseen"]
+    assert (gmp.instruments, gmp.voices, gmp.augment) == (unseen.instruments, unseen.voices, unseen.augment)
+    assert not {source.midi for source in gmp.sources} & {source.midi for source in unseen.sources}
+    assert {source.split for source in unseen.sources} == {"test"} and len(gmp.sources) == len(unseen.sources) == 3
+
+
+def test_the_papers_scales_and_notes_are_shared_out_by_name():
+    maps = read_recipe("pipelines/paper-maps-ch-st-by-scale.toml").maps
+    assert maps
+    items = draw_items(IsolSettings(subsets=("CH", "ST")))
+    splits = {item["music"]: maps.split_of(item["music"]) for item in items}
+    counts = Counter((item["style"], splits[item["music"]]) for item in items)
+    assert counts == {
+        ("CH", "train"): 6, ("CH", "validation"): 1, ("CH", "test"): 2,
+        ("ST", "train"): 176, ("ST", "validation"): 44, ("ST", "test"): 44,
+    }  # fmt: skip
+    assert all((splits[item["music"]] == "train") == (item["loudness"] in "PF") for item in items)
