@@ -279,7 +279,8 @@ def read_recipe(path: str | Path) -> Recipe:
         try:
             path = shipped_file(str(path))
         except FileNotFoundError:
-            shipped = sorted(f"pipelines/{file.name}" for file in shipped_file("pipelines").glob("*.toml"))
+            found = [file for file in shipped_file("pipelines").glob("*.toml") if b"[[runs]]" not in file.read_bytes()]
+            shipped = sorted(f"pipelines/{file.name}" for file in found)  # without sfmodel's experiments
             raise FileNotFoundError(f"no recipe at {path}; those shipped: {', '.join(shipped)}") from None
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))

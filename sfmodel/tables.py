@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sfmodel.comparison import Spread, difference, spread
 from sfmodel.metrics import ERRORS, RATES
 
 LABELS = {
@@ -76,3 +77,63 @@ def metrics_text(metrics: Mapping[str, Any]) -> str:
     if metrics["pieces"] == 1:
         lines += ["", "All pairs stem from one piece: the intervals, over pieces, say nothing."]
     return "\n".join(lines)
+
+
+def spread_text(found: Spread, percent: bool = True) -> str:
+    """Write a mean, and lowest and highest of several.
+
+    Examples
+    --------
+    >>> spread_text(Spread(3, 0.75, 0.25, 0.5, 1.0)), spread_text(Spread(1, 40.0, 0.0, 40.0, 40.0), percent=False)
+    ('75.0 (50.0–100.0)', '40')
+    """
+    factor, digits = (100, 1) if percent else (1, 0)
+    mean, low, high = (f"{value * factor:.{digits}f}" for value in (found.mean, found.lowest, found.highest))
+    return mean if found.count == 1 else f"{mean} ({low}–{high})"
+
+
+def sweep_text(result: Any) -> str:
+    """Write the results of a sweep as a table for the terminal: a row for each run, over its seeds.
+
+    Parameters
+    ----------
+    result : sfmodel.sweep.SweepResult
+    """
+    heads = ("run", "seeds", "epochs", "bucket-1 train, %", "bucket-1 test, %", "bucket-2 test, %", "against the first")
+    rows: list[tuple[str, ...]] = [heads]
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for run in result.results:
+        groups.setdefault((run["store"], run["name"]), []).append(run)
+    first: dict[str, list[float]] = {}
+    for (store, name), runs in groups.items():
+        figures = {split: [_on(run, store, split) for run in runs] for split in ("train", "test")}
+        test = [entry["bucket1"] for entry in figures["test"]]
+        base = first.setdefault(store, test)
+        found = difference(test, base)
+        compared = "" if test is base else f"{100 * found.value:+.1f}" + (" holds" if found.holds else "")
+        rows.append(
+            (
+                f"{store}/{name}",
+                str(len(runs)),
+                spread_text(spread([run["epochs"] for run in runs]), percent=False),
+                spread_text(spread([entry["bucket1"] for entry in figures["train"]])),
+                spread_text(spread(test)),
+                spread_text(spread([entry["bucket2"] for entry in figures["test"]])),
+                compared,
+            )
+        )
+    for entry in result.baselines:
+        cells = (figure_text(key, entry[key]).split()[0] for key in ("bucket1", "bucket2"))
+        rows.append((f"{entry['store']}/{entry['method']}, {entry['split']}", "", "", "", *cells, ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [f"failed: {title}: {reason}" for title, reason in result.failed.items()]
+    lines += [f"not made: {title} (interrupted, or another sweep is at it)" for title in result.left]
+    return "\n".join(lines)
+
+
+def _on(run: Mapping[str, Any], store: str, split: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(
+        entry for entry in run["evaluations"] if (entry["store"], entry["split"]) == (store, split)
+    )
+    return found

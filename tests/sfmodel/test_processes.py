@@ -66,7 +66,7 @@ def one_process(small_store, tmp_path_factory):
 
 
 def test_two_processes_follow_the_curve_of_one(one_process, small_store, config, tmp_path):
-    done = torchrun("-m", "sfmodel.cli", "train", small_store, "-o", tmp_path / "run", "--config", config, "--json")
+    done = torchrun("-m", "sfmodel", "train", small_store, "-o", tmp_path / "run", "--config", config, "--json")
     summary = json.loads(done.stdout)  # of one process: the other is silent
     assert summary["processes"] == 2 and summary["ended"] == "epochs"
     assert "2 processes" in done.stderr and done.stderr.count("epoch 1/2:") == 1
@@ -131,7 +131,7 @@ def test_gradients_are_those_of_the_whole_batch(small_store, tmp_path):
 
 def test_stopped_and_resumed_by_another_number_of_processes(one_process, small_store, config, tmp_path):
     run_dir = tmp_path / "run"
-    command = ["-m", "sfmodel.cli", "train", small_store, "-o", run_dir, "--config", config, "--resume", "--json"]
+    command = ["-m", "sfmodel", "train", small_store, "-o", run_dir, "--config", config, "--resume", "--json"]
     done = torchrun(*command, "--time-limit", "1e-6", expected=0)
     stopped = json.loads(done.stdout)
     assert stopped["ended"] == "time" and stopped["epochs"] == 0
@@ -142,7 +142,7 @@ def test_stopped_and_resumed_by_another_number_of_processes(one_process, small_s
 
 def test_sigterm_stops_all_with_everything_saved(small_store, config, tmp_path):
     run_dir = tmp_path / "run"
-    command = [*TORCHRUN, "-m", "sfmodel.cli", "train", small_store, "-o", run_dir, "--config", config]
+    command = [*TORCHRUN, "-m", "sfmodel", "train", small_store, "-o", run_dir, "--config", config]
     process = subprocess.Popen(
         [str(part) for part in (*command, "--epochs", "100000", "--patience", "0")],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -165,12 +165,12 @@ def test_sigterm_stops_all_with_everything_saved(small_store, config, tmp_path):
 
 def test_what_the_first_process_finds_wrong_ends_all(small_store, config, tmp_path):
     (tmp_path / "run").write_text("a file")
-    done = torchrun("-m", "sfmodel.cli", "train", small_store, "-o", tmp_path / "run", "--config", config, expected=1)
+    done = torchrun("-m", "sfmodel", "train", small_store, "-o", tmp_path / "run", "--config", config, expected=1)
     assert "is a file; expected a folder" in done.stderr
 
 
 def test_more_processes_than_pairs_of_a_batch(small_store, config, tmp_path):
-    command = ("-m", "sfmodel.cli", "train", small_store, "-o", tmp_path / "run", "--config", config)
+    command = ("-m", "sfmodel", "train", small_store, "-o", tmp_path / "run", "--config", config)
     done = torchrun(*command, "--batch-size", "1", expected=1)
     assert "batch_size 1 for 2 processes; expected at least a pair for each" in done.stderr
 

@@ -1,0 +1,11 @@
+"""The ``sfmodel`` command: each command parses its options, makes one library call, and prints the result.
+
+Exit codes: 0 done, 1 done but something failed (a sweep's run), 2 usage or input error, 130 interrupted. Everything
+heavy is imported inside the commands, so that ``sfmodel --help`` answers at once.
+"""
+
+from sfmodel.cli.group import main
+
+from sfmodel.cli import training, measuring, experiments  # isort: skip  # in the order in which --help lists them
+
+__all__ = ["experiments", "main", "measuring", "training"]
