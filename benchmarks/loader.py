@@ -3,7 +3,7 @@
 Contenders take the same pairs in turns; after a warm-up, medians of the repetitions are compared. Ratios are of CPU
 time where one process does the work, of wall time where DataLoader workers do; the consumer takes batches as fast as
 they come. The bound copies windows by plain NumPy slices out of an array in memory (and one that is memory-mapped) into
-a batch's buffers.
+a batch's buffers. In the end networks train, and consumers that only wait stand for processors far faster than this.
 
 The store on disk is the given one repeated, as many files; only `--held-mib` of it are held, and its pages are dropped
 from the cache before every epoch.
@@ -297,6 +297,27 @@ def beside_training(store: Store, held_mib: int, steps: dict[str, int]) -> None:
         print(f"{model:10} {rate:8,.0f} pairs/s forward and backward; waits for data {waited / (waited + worked):.2%}")
 
 
+def beside_a_gpu(store: Store, held_mib: int, rates: tuple[int | None, ...], count: int = 400) -> None:
+    """Feed a consumer that does nothing but take its time, as a GPU would, or not even that."""
+    print("\nTraining's own way of loading, for a consumer that only takes its time (as a GPU would):")
+    reader, device = BlockReader(store, "train"), torch.device("cpu")
+    order, sizes = PairOrder(reader, group_bytes=held_mib // 2 * MIB), BatchSizes(len(reader), BATCH)
+    for rate in rates:
+        batches = device_batches(epoch_batches(reader, order, sizes, 0), device)
+        next(batches)
+        waited, began = 0.0, time.perf_counter()
+        for _ in range(count):
+            asked = time.perf_counter()
+            next(batches)
+            waited += time.perf_counter() - asked
+            if rate is not None:
+                time.sleep(BATCH / rate)
+        elapsed = time.perf_counter() - began
+        batches.close()
+        name = "as fast as it can" if rate is None else f"{rate:,} pairs/s"
+        print(f"{name:20} gets {count * BATCH / elapsed:9,.0f} pairs/s; waits for data {waited / elapsed:6.1%}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path, nargs="?")
@@ -320,6 +341,7 @@ def main() -> None:
         repeated = open_store(large)
         from_disk(repeated, large, max(1, options.repetitions // 2), options.held_mib)
         beside_training(repeated, options.held_mib, {"reduced": 30, "full": 6})
+        beside_a_gpu(repeated, options.held_mib, (1_000, 5_000, 20_000, None))
 
 
 if __name__ == "__main__":
