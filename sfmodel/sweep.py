@@ -8,8 +8,8 @@ of its own, so one that fails takes no other with it; several sweeps, on several
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -20,6 +20,7 @@ from sfdata.progress import Progress
 from sfdata.store import open_store
 from sfdata.writing import software_versions
 from sfmodel.experiment import Experiment, RunPlan
+from sfmodel.progress import Interruption
 from sfmodel.sweep_run import FAILED_FILE, make_baseline, make_run, read_result
 from sfmodel.sweep_stores import prepare_stores
 
@@ -98,7 +99,7 @@ def run_sweep(
         If a store cannot be built, a run is asked for that the experiment does not have, numbers are impossible, or a
         run was made with other settings.
     KeyboardInterrupt
-        After Ctrl-C, with everything saved.
+        After Ctrl-C (or SIGTERM), with everything saved.
     """
     folder = Path(folder)
     names = sorted({run.name for run in experiment.runs})
@@ -172,8 +173,10 @@ def _make_runs(
     context = multiprocessing.get_context("spawn")
     running: dict[SpawnProcess, tuple[RunPlan, float]] = {}
     queue = list(waiting)
-    try:
+    with Interruption() as interruption, _ended(running):
         while queue or running:
+            if interruption.requested:
+                raise KeyboardInterrupt
             while queue and len(running) < jobs:
                 plan = queue.pop(0)
                 run_dir = folder / RUNS_DIR / plan.folder
@@ -187,13 +190,18 @@ def _make_runs(
                 plan, began = running.pop(process)
                 process.join()
                 log(f"{plan.title}: {_outcome(plan, process, folder, result)} ({time.monotonic() - began:.0f} s)")
-    except BaseException:  # Ctrl-C reaches the runs too; whatever else ends this ends them
+
+
+@contextmanager
+def _ended(running: Mapping[SpawnProcess, Any]) -> Iterator[None]:
+    """End whatever runs when this ends; trainings save all that they have."""
+    try:
+        yield
+    finally:
         for process in running:
-            with suppress(ProcessLookupError):
-                process.terminate()
+            process.terminate()
         for process in running:
             process.join()
-        raise
 
 
 def _outcome(plan: RunPlan, process: SpawnProcess, folder: Path, result: SweepResult) -> str:

@@ -1,0 +1,223 @@
+"""The page about the paper's experiments: its numbers and ours side by side, in Markdown, with pictures.
+
+Every sentence about results is made from them, so the page says what was found, whatever that was.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sfdata.files import write_atomically
+from sfmodel.comparison import difference
+from sfmodel.paper import (
+    BASE_RUN,
+    EXPERIMENTS,
+    GMP,
+    ISOL,
+    PRINTED_GMP_TEST,
+    PRINTED_GMP_TRAIN,
+    PRINTED_ISOL_CROSS,
+    PRINTED_ISOL_EPOCHS,
+    PRINTED_TABLE_3,
+    TABLE_3,
+    Run,
+    Sweep,
+    read_predictions,
+    read_sweeps,
+)
+from sfmodel.paper_pictures import Pictures
+from sfmodel.paper_text import (
+    INTRODUCTION,
+    MEANING,
+    ended_text,
+    kinds_table,
+    markdown_table,
+    percent,
+    percent_spread,
+    provenance_table,
+    stores_table,
+)
+
+SPLITS = {"onset": "by onset", "scale": "by scale"}
+OTHER_PIECES = "gmp-unseen"
+
+
+def write_paper(directories: Sequence[str | Path], output: str | Path) -> Path:
+    """Write the page; its pictures go into ``images/paper`` beside it.
+
+    Parameters
+    ----------
+    directories : sequence of path
+        Made by ``sfmodel sweep``, one for each of :data:`sfmodel.paper.EXPERIMENTS` or fewer.
+    output : path
+        The Markdown file.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If a folder holds no sweep of these, or a damaged one.
+    """
+    output = Path(output)
+    sweeps = read_sweeps(directories)
+    if not sweeps:
+        raise ValueError(f"no folder given; expected one or more made by 'sfmodel sweep' of {', '.join(EXPERIMENTS)}")
+    pictures = Pictures(output.parent, Path("images") / "paper")
+    parts = [INTRODUCTION, _how(sweeps)]
+    for name, section in ((TABLE_3, _table_3), (ISOL, _isol), (GMP, _gmp)):
+        if name in sweeps:
+            parts.append(section(sweeps[name], pictures))
+        else:
+            parts.append(f"## {name}\n\nNot made yet: `sfmodel sweep pipelines/{name}.toml -o {name}`.")
+    parts += [MEANING, "## Where the numbers come from", stores_table(sweeps), provenance_table(sweeps)]
+    write_atomically(output, ("\n\n".join(part.strip("\n") for part in parts) + "\n").encode())
+    return output
+
+
+def _how(sweeps: dict[str, Sweep]) -> str:
+    folders = {name: os.path.basename(sweep.directory.resolve()) for name, sweep in sweeps.items()}
+    shares = {name: max(run.length for run in sweep.runs) for name, sweep in sweeps.items()}
+    lines = [
+        f"sfmodel sweep pipelines/{name}.toml -o runs/{folder} --stores stores"
+        + (f" --length {shares[name]:g}" if shares[name] < 1 else "")
+        for name, folder in folders.items()
+    ]
+    lines.append(f"sfmodel paper {' '.join(f'runs/{folder}' for folder in folders.values())} -o docs/paper.md")
+    return (
+        "This page was written by the last of these commands, from what the others left. With `--maps MAPS/` they use "
+        "the real recordings; without, as here, stand-ins. Each goes on where it was stopped, and `--jobs N` makes N "
+        "trainings at a time:\n\n```\n" + "\n".join(lines) + "\n```"
+    )
+
+
+def _table_3(sweep: Sweep, pictures: Pictures) -> str:
+    names = [column.run for column in PRINTED_TABLE_3 if any(run.name == column.run for run in sweep.runs)]
+    labels = {column.run: column.label for column in PRINTED_TABLE_3}
+    parts = [
+        "## Table III: the reduced network on chromatic scales and staccato notes",
+        "Accuracy is bucket 1, the nearest frame, in percent; over seeds: mean (lowest–highest).",
+    ]
+    rows = []
+    for column in PRINTED_TABLE_3:
+        if column.run not in names:
+            continue
+        row = [column.label, "–" if column.epochs is None else str(column.epochs), percent(column.train, 0)]
+        row.append(percent(column.test, 0))
+        for store in SPLITS:
+            runs = sweep.of(column.run, store)
+            row.append(percent_spread([run.epochs for run in runs], 1) if runs else "–")
+            for split in ("train", "test"):
+                row.append(percent_spread(_rates(runs, split)))
+        rows.append(row)
+    matched = ["**matched filter**", "", "", ""]
+    for store in SPLITS:
+        found = sweep.baseline(store, "test")
+        matched += ["", "", f"**{percent(found['bucket1'])}**" if found else "–"]
+    heads = ["", "paper: epochs", "train", "test"]
+    for title in SPLITS.values():
+        heads += [f"{title}: epochs", "train", "test"]
+    parts.append(markdown_table(heads, [*rows, matched]))
+    parts += [_differences(sweep, names, labels), _flattery(sweep, names)]
+    base = next((run for run in sweep.of(BASE_RUN, "onset")), None) or sweep.runs[0]
+    parts.append("### What is learnt\n\n" + kinds_table(sweep.of(base.name, base.store)))
+    parts.append(pictures.curves("figure-2", base, f"Figure 2: {base.name}, {SPLITS.get(base.store, base.store)}"))
+    return "\n\n".join(parts)
+
+
+def _differences(sweep: Sweep, names: Sequence[str], labels: dict[str, str]) -> str:
+    """Which columns differ from the first by more than seeds scatter."""
+    lines = []
+    for store, title in SPLITS.items():
+        base = _rates(sweep.of(BASE_RUN, store), "test")
+        if len(base) < 2:
+            lines.append(f"Split {title}: {BASE_RUN} was trained with {len(base)} seed: no interval can be told.")
+            continue
+        hold: list[str] = []
+        fall: list[str] = []
+        for name in names:
+            other = _rates(sweep.of(name, store), "test")
+            if name == BASE_RUN or not other:
+                continue
+            found = difference(other, base)
+            text = f"{labels[name]} {100 * found.value:+.1f}"
+            if np.isfinite(found.low):
+                text += f" ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+            (hold if found.holds else fall).append(text)
+        lines.append(
+            f"Split {title}, test accuracy against batches of 4, in points, with 95 % intervals (Welch) over seeds. "
+            f"These differences hold: {'; '.join(hold) or 'none'}. These may be chance: {'; '.join(fall) or 'none'}."
+        )
+    return "\n\n".join(lines)
+
+
+def _flattery(sweep: Sweep, names: Sequence[str]) -> str:
+    """How much better a split by onset looks than one by scale."""
+    found = []
+    for name in names:
+        onset, scale = (_rates(sweep.of(name, store), "test") for store in SPLITS)
+        if onset and scale:
+            found.append(100 * (np.mean(onset) - np.mean(scale)))
+    if not found:
+        return "No run was made with both splits, so nothing can be said of how they compare."
+    return (
+        f"By scale, the test holds scales of a tempo that was never heard, and keys' staccato notes; by onset, single "
+        f"onsets of all recordings. So the split by onset flatters: by {min(found):.1f} to {max(found):.1f} points, "
+        f"{np.mean(found):.1f} in the mean of {len(found)} settings."
+    )
+
+
+def _isol(sweep: Sweep, pictures: Pictures) -> str:
+    run = sweep.runs[0]
+    rows = [
+        ["epochs", f"more than {PRINTED_ISOL_EPOCHS}", str(run.epochs), ""],
+        *(_figures_row(sweep, run, run.store, split, f"{split}, by onset", "–") for split in ("train", "test")),
+        _figures_row(sweep, run, "onset", "all", "another piano: scales, staccato", percent(PRINTED_ISOL_CROSS, 0)),
+    ]
+    return _section("## MAPS ISOL: the full network", sweep, run, rows, pictures, 3)
+
+
+def _gmp(sweep: Sweep, pictures: Pictures) -> str:
+    run = sweep.runs[0]
+    train, test = ("–".join(f"{100 * value:.0f}" for value in pair) for pair in (PRINTED_GMP_TRAIN, PRINTED_GMP_TEST))
+    rows = [
+        ["epochs", "not told, about 100 of them in the first phase", str(run.epochs), ""],
+        _figures_row(sweep, run, run.store, "train", "train, by onset", train),
+        _figures_row(sweep, run, run.store, "test", "test, by onset", test),
+        _figures_row(sweep, run, OTHER_PIECES, "test", "three pieces never heard", "–"),
+    ]
+    return _section("## GiantMIDI-Piano: the full network", sweep, run, rows, pictures, 6)
+
+
+def _figures_row(sweep: Sweep, run: Run, store: str, split: str, label: str, printed: str) -> list[str]:
+    """One row: the paper's accuracy, ours in both buckets, and the matched filter's."""
+    ours = " / ".join(percent(run.rate(split, store, key)) for key in ("bucket1", "bucket2"))
+    filtered = sweep.baseline(store, split)
+    return [label, printed, ours, percent(filtered["bucket1"]) if filtered else ""]
+
+
+def _section(
+    title: str, sweep: Sweep, run: Run, rows: Sequence[Sequence[str]], pictures: Pictures, first_figure: int
+) -> str:
+    heads = ["bucket 1 (accuracy) / bucket 2, %", "paper", "ours", "matched filter"]
+    parts = [title, ended_text(run), markdown_table(heads, rows)]
+    subject = "MAPS ISOL" if sweep.name == ISOL else "GMP"
+    parts.append(
+        pictures.curves(f"figure-{first_figure}", run, f"Figure {first_figure}: {subject}, loss and hit rates")
+    )
+    found = read_predictions(run, run.store, "test")
+    if found is not None:
+        others = {f"test, {run.parameters:,} parameters": found[0]}
+        parts.append(pictures.distances(f"figure-{first_figure + 1}", others, f"Figure {first_figure + 1}: {subject}"))
+        parts.append(
+            pictures.distribution(f"figure-{first_figure + 2}", others, f"Figure {first_figure + 2}: {subject}")
+        )
+    return "\n\n".join(parts)
+
+
+def _rates(runs: Sequence[Run], split: str) -> list[float]:
+    return [rate for run in runs if (rate := run.rate(split)) is not None]

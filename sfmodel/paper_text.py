@@ -1,0 +1,171 @@
+"""Words and tables of the page about the paper."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sfmodel.comparison import spread
+from sfmodel.metrics import bucket_hits
+from sfmodel.paper import LAST_EPOCHS, Run, Sweep, read_predictions
+from sfmodel.tables import spread_text
+
+INTRODUCTION = """
+# The paper's experiments, made again
+
+"Towards audio based score following" (Ostermaier, Wiedenmann, Bayani; TU Berlin) trains a network with two stacks to
+find a snippet of 1.35 s in a reference of 12 s. Neither its code nor its exact data were published, so what follows is
+not its data but its experiments: the same subsets of MAPS, the same kinds of network, the training regimes as it prints
+them, and its numbers beside ours.
+
+The paper does not say how wide its layers are, which optimiser it used, how its data were split, whether reference and
+snippet were cut from one recording, or how references were placed. Chosen here: the widths in `sfmodel.architectures`
+(in Table III a hidden layer of 256 units), Adam, splits by onset (and, to compare, by recording or piece), one
+recording on both sides for MAPS, as it speaks of one piano at a time, and for each onset one reference that the store
+pins, out of those that begin every 3 s. Weights are those of the epoch with the lowest validation loss. Since MAPS may
+not be handed on, stand-ins take the place of its two pianos: two presets of TimGM6mb, one in an artificial church
+([maps.md](maps.md)). They are easier than two real pianos in two real rooms.
+"""
+
+MEANING = """
+## What the comparison means
+
+* **The task as it stands needs no network.** Where reference and snippet are cut from one recording, or from one
+  performance played by two presets, a plain normalised cross-correlation (the matched filter above) finds the exact
+  frame nearly always, without any training. A network that reaches 83 or 54 % has not learnt what correlation gives for
+  nothing; the numbers compare networks with each other. What makes a network worth having is a snippet that is
+  *performed* differently: `pipelines/human.toml`, where the same filter falls to some 40 %.
+* **What is learnt is mostly where things stand.** A recording that is no longer than a reference always begins where
+  the reference does, so a note in it has one and the same target, which can be learnt by heart; single notes have two
+  targets in all. The table "What is learnt" tells these apart from scales that are longer than a reference, of which
+  any part may be seen. Accuracy falls from one to the other.
+* **A split by onset measures memory too.** The onsets before and after one in the test are in training, in windows that
+  overlap by nearly all of their length, and so is the same key of the same scale at other loudness.
+* **Seeds matter as much as most settings.** Differences of the size that the paper's Table III shows (.77 to .83) can
+  not be told from chance by one training each.
+"""
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Write a rate in percent, without the sign.
+
+    Examples
+    --------
+    >>> percent(0.8349), percent(0.83, 0), percent(None)
+    ('83.5', '83', '–')
+    """
+    return "–" if value is None else f"{100 * value:.{digits}f}"
+
+
+def percent_spread(values: Sequence[float], factor: int = 100) -> str:
+    """Write the mean of several seeds, and the lowest and highest; rates in percent, or counts as they are.
+
+    Examples
+    --------
+    >>> percent_spread([0.5, 0.75]), percent_spread([20, 31], 1), percent_spread([])
+    ('62.5 (50.0–75.0)', '26 (20–31)', '–')
+    """
+    return spread_text(spread(values), percent=factor == 100) if len(values) else "–"
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table in Markdown.
+
+    Examples
+    --------
+    >>> print(markdown_table(["a", "b"], [["1", "2"]]))
+    | a | b |
+    |---|---|
+    | 1 | 2 |
+    """
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def ended_text(run: Run) -> str:
+    """Tell how long a training lasted, whether it was cut short, and where it was going."""
+    log = run.log()
+    text = f"Trained for {run.epochs} epochs in {run.seconds / 60:.0f} minutes on {_threads(run)}"
+    if run.cut_short:
+        asked = f"its experiment asks for {round(run.epochs_allowed / run.length)}"
+        text += f": **cut short**, {asked}. "
+    else:
+        text += f", of at most {run.epochs_allowed}; ended by {run.ended}. "
+    last = min(LAST_EPOCHS, run.epochs)
+    if last >= 2:
+        epochs = np.arange(last)
+        trends = [np.polyfit(epochs, log[key][-last:], 1)[0] for key in ("train_loss", "validation_loss")]
+        words = [
+            f"the loss on the {part} {'was still falling' if trend < 0 else 'was no longer falling'} "
+            f"({trend:+.3f} an epoch)"
+            for part, trend in zip(("training", "validation"), trends, strict=True)
+        ]
+        text += f"Over the last {last} epochs {' and '.join(words)}. "
+    return text + f"The weights are those of epoch {run.best_epoch}."
+
+
+def kinds_table(runs: Sequence[Run]) -> str:
+    """Accuracy on the test by kind of recording, over the seeds of one setting."""
+    hits: dict[str, list[list[float]]] = {}
+    for run in runs:
+        found = read_predictions(run, run.store, "test")
+        if found is None:
+            continue
+        result, titles = found
+        right, _ = bucket_hits(result.predicted_frame, result.target_frame)
+        kinds = np.array([" ".join(title.split()[:2]) for title in titles])
+        for kind in sorted(set(kinds)):
+            chosen = kinds == kind
+            hits.setdefault(kind, []).append([float(right[chosen].mean()), float(chosen.sum())])
+    if not hits:
+        return "No predictions were kept."
+    rows = [
+        [kind, f"{values[0][1]:.0f}", percent_spread([rate for rate, _ in values])] for kind, values in hits.items()
+    ]
+    told = f"`{runs[0].name}`, split `{runs[0].store}`, seeds: {len(runs)}, by kind of recording (CH0.3: a scale with "
+    told += "notes of 0.3 s, 54 s long; CH0.1: 19 s; CH0.05: 10 s; ST: a single staccato note):"
+    return told + "\n\n" + markdown_table(["kind", "onsets in the test", "bucket 1, %"], rows)
+
+
+def stores_table(sweeps: Mapping[str, Sweep]) -> str:
+    """The stores: instruments, pieces, pairs."""
+    rows: dict[str, list[str]] = {}
+    for sweep in sweeps.values():
+        for name, facts in sweep.document["stores"].items():
+            pairs = " / ".join(f"{facts['pairs'][split]:,}" for split in ("train", "validation", "test"))
+            instruments = ", ".join(facts["instruments"])
+            rows[name] = [f"`{name}`", f"`{facts['recipe']}`", instruments, f"{facts['pieces']:,}", pairs]
+    heads = ["store", "recipe", "instruments", "pieces", "pairs: train / validation / test"]
+    return markdown_table(heads, list(rows.values()))
+
+
+def provenance_table(sweeps: Mapping[str, Sweep]) -> str:
+    """Every run: where it lies, how it ended, how long it took; and the software."""
+    rows = []
+    for sweep in sweeps.values():
+        for run in sweep.runs:
+            ended = {"patience": "patience", "epochs": "all epochs", "time": "out of time"}.get(run.ended, run.ended)
+            figures = [percent(run.rate(split)) for split in ("train", "test")]
+            rows.append(
+                [
+                    f"{sweep.name}: {run.store}/{run.name}/seed-{run.seed}",
+                    f"{run.epochs} ({ended})",
+                    str(run.best_epoch),
+                    *figures,
+                    f"{run.parameters:,}",
+                    f"{run.seconds:.0f}",
+                ]
+            )
+    first = next(iter(sweeps.values()))
+    software = json.loads(json.dumps(first.runs[0].config()["software"]))
+    versions = ", ".join(f"{name} {value}" for name, value in software.items())
+    heads = ["run", "epochs", "best", "train, %", "test, %", "parameters", "seconds"]
+    return (
+        f"{len(rows)} trainings; the folder of each holds `config.json`, `log.csv`, weights and predictions. Software: "
+        f"{versions}.\n\n<details><summary>All trainings</summary>\n\n" + markdown_table(heads, rows) + "\n\n</details>"
+    )
+
+
+def _threads(run: Run) -> str:
+    count = int(run.config()["software"].get("threads", 1))
+    return f"{count} thread{'s' * (count > 1)} of a processor"
