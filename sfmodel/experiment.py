@@ -8,6 +8,7 @@
 
     [stores.onset]
     recipe = "paper-maps-ch-st.toml"       # beside this file, or one that ships
+    seeds = [0]                            # of the trainings on this store, if others than the above
 
     [training]                             # what the runs share; see sfmodel.settings
     model = "reduced"
@@ -156,6 +157,7 @@ def experiment_from_dict(document: Mapping[str, Any], folder: Path = Path(), tex
             f"[stores.NAME] and some of {', '.join(KEYS)}"
         )
     stores = {_name(name, "store"): _recipe(name, table, folder) for name, table in document["stores"].items()}
+    own_seeds = {name: _list(table, "seeds", int) for name, table in document["stores"].items() if "seeds" in table}
     baselines = _list(document, "baselines", str)
     wrong = [name for name in baselines if name not in BASELINES]
     if wrong:
@@ -165,7 +167,8 @@ def experiment_from_dict(document: Mapping[str, Any], folder: Path = Path(), tex
         raise ValueError(f"threads = {threads!r}; expected a whole number of 1 or more")
     base = training_settings(document.get("training", {}))
     seeds = _list(document, "seeds", int) or (base.seed,)
-    runs = [run for table in document["runs"] for run in _runs(table, base, tuple(stores), seeds)]
+    seeds_of = {name: own_seeds.get(name, seeds) for name in stores}
+    runs = [run for table in document["runs"] for run in _runs(table, base, seeds_of)]
     twice = {run.title for run in runs if sum(run.folder == other.folder for other in runs) > 1}
     if twice:
         raise ValueError(f"runs {'; '.join(sorted(twice))} are named twice")
@@ -175,8 +178,11 @@ def experiment_from_dict(document: Mapping[str, Any], folder: Path = Path(), tex
 
 
 def _recipe(name: str, table: Any, folder: Path) -> Path:
-    if not isinstance(table, Mapping) or set(table) != {"recipe"} or not isinstance(table["recipe"], str):
-        raise ValueError(f"[stores.{name}] is {table!r}; expected recipe = PATH")
+    fits = isinstance(table, Mapping) and set(table) <= {"recipe", "seeds"} and isinstance(table.get("recipe"), str)
+    if not fits:
+        raise ValueError(
+            f"[stores.{name}] is {table!r}; expected recipe = PATH, and seeds = [...] where it has its own"
+        )
     beside = folder / table["recipe"]
     if beside.is_file():
         return beside
@@ -186,24 +192,24 @@ def _recipe(name: str, table: Any, folder: Path) -> Path:
         raise FileNotFoundError(f"[stores.{name}]: no recipe at {beside}, nor one of that name that ships") from None
 
 
-def _runs(table: Any, base: TrainingSettings, stores: Sequence[str], seeds: Sequence[int]) -> list[RunPlan]:
+def _runs(table: Any, base: TrainingSettings, seeds_of: Mapping[str, Sequence[int]]) -> list[RunPlan]:
     """The trainings of one of the ``[[runs]]``."""
     if not isinstance(table, Mapping):
         raise ValueError(f"runs holds {table!r}; expected tables")
     name = _name(table.get("name", ""), "run")
-    chosen = _list(table, "stores", str) or tuple(stores)
+    chosen = _list(table, "stores", str) or tuple(seeds_of)
     also = tuple(_place(text) for text in _list(table, "also", str))
-    unknown = sorted({*chosen, *(store for store, _ in also)} - set(stores))
+    unknown = sorted({*chosen, *(store for store, _ in also)} - set(seeds_of))
     if unknown:
-        raise ValueError(f"run {name!r}: no store {', '.join(unknown)}; expected some of {', '.join(stores)}")
+        raise ValueError(f"run {name!r}: no store {', '.join(unknown)}; expected some of {', '.join(seeds_of)}")
     try:
         settings = training_settings({key: table[key] for key in table if key not in RUN_KEYS}, base)
     except ValueError as error:
         raise ValueError(f"run {name!r}: {error}") from None
     return [
         RunPlan(store, name, seed, replace(settings, seed=seed), ((store, "train"), (store, "test"), *also))
-        for seed in _list(table, "seeds", int) or seeds
         for store in chosen
+        for seed in _list(table, "seeds", int) or seeds_of[store]
     ]
 
 

@@ -77,3 +77,23 @@ def sweep(experiment: str, as_json: bool, **options: Any) -> None:
     else:
         click.echo(sweep_text(result))
     raise SystemExit(1 if result.failed else 0)
+
+
+@main.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The Markdown file to write."
+)
+@JSON
+def paper(folders: tuple[Path, ...], output: Path, as_json: bool) -> None:
+    """Write a page that shows the paper's numbers and figures beside those of sweeps.
+
+    FOLDERS are those that 'sfmodel sweep' made of pipelines/paper-table3.toml, paper-full-isol.toml and
+    paper-full-gmp.toml; what is not given is left out and said to be. Pictures go into images/paper beside the page.
+
+    Example: sfmodel paper runs/table3 runs/isol runs/gmp -o docs/paper.md
+    """
+    from sfmodel.paper_page import write_paper
+
+    page = write_paper(folders, output)
+    click.echo(json.dumps({"page": str(page)}) if as_json else str(page))

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from sfdata.store import open_store
 from sfmodel.checkpoint import load_network, read_tensors
 from sfmodel.processes import Processes, joined_processes, speaks_for_all
 from sfmodel.progress import read_log
+from sfmodel.run import Clock, Run
 from sfmodel.settings import TrainingSettings
 from sfmodel.training import train
 
@@ -96,32 +99,37 @@ def test_gradients_are_those_of_the_whole_batch(small_store, tmp_path):
         from sfmodel.batches import tensor_batch
         from sfmodel.learner import Learner
         from sfmodel.processes import joined_processes
-        from sfmodel.settings import TrainingSettings
+        from sfmodel.run import Clock, Run
+from sfmodel.settings import TrainingSettings
 
         torch.set_num_threads(1)
         torch.set_default_dtype(torch.float64)  # in float32 the sums over a million values differ by some thousandths
-        store, norm = open_store({str(small_store)!r}), sys.argv[2]
-        settings = TrainingSettings(model="middle", network={{**{NETWORK!r}, "batch_norm": norm}}, seed=5)
+        store = open_store({str(small_store)!r})
         with joined_processes() as processes:
             reader = PairReader(store, "train")
             share = {{"rank": processes.rank, "world": processes.world}}
             batch = tensor_batch(next(epoch_batches(reader, PairOrder(reader, 5), BatchSizes(160, 53), 0, **share)))
             assert len(batch) == (53 if processes.world == 1 else 27 - processes.rank)
-            network = settings.network_settings(store)
-            learner = Learner(network, settings, torch.device("cpu"), torch.float32, processes)
-            learner.network.train()
-            sums = processes.total(learner.step(batch, 0, 0, 1e-3, 53, int(sys.argv[3])))
-            if processes.first:
-                found = {{n: p.grad for n, p in learner.network.named_parameters()}}
-                found |= {{n: b.clone() for n, b in learner.network.named_buffers()}}
-                torch.save((sums, found), sys.argv[1])
+            for norm, parts in (("all", 1), ("none", 3)):  # without batch norm, parts change nothing
+                network = {{**{NETWORK!r}, "batch_norm": norm}}
+                settings = TrainingSettings(model="middle", network=network, seed=5)
+                learner = Learner(
+                    settings.network_settings(store), settings, torch.device("cpu"), torch.float32, processes
+                )
+                learner.network.train()
+                parts = 1 if processes.world == 1 else parts
+                sums = processes.total(learner.step(batch, 0, 0, 1e-3, 53, parts))
+                if processes.first:
+                    found = {{n: p.grad for n, p in learner.network.named_parameters()}}
+                    found |= {{n: b.clone() for n, b in learner.network.named_buffers()}}
+                    torch.save((sums, found), sys.argv[1] + norm)
     """
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(code))
-    for norm, parts in (("all", 1), ("none", 3)):  # without batch norm, parts change nothing
-        subprocess.run([sys.executable, script, tmp_path / "one", norm, "1"], check=True, timeout=120)
-        torchrun(script, tmp_path / "two", norm, str(parts))
-        (sums, one), (shared_sums, two) = (torch.load(tmp_path / name) for name in ("one", "two"))
+    subprocess.run([sys.executable, script, tmp_path / "one-"], check=True, timeout=120)
+    torchrun(script, tmp_path / "two-")
+    for norm in ("all", "none"):
+        (sums, one), (shared_sums, two) = (torch.load(tmp_path / f"{name}-{norm}") for name in ("one", "two"))
         assert sums[3] == shared_sums[3] == 53 and torch.allclose(sums, shared_sums, rtol=1e-6)
         assert one.keys() == two.keys() and len(one) > 10
         for name, values in one.items():
@@ -169,10 +177,19 @@ def test_what_the_first_process_finds_wrong_ends_all(small_store, config, tmp_pa
     assert "is a file; expected a folder" in done.stderr
 
 
-def test_more_processes_than_pairs_of_a_batch(small_store, config, tmp_path):
-    command = ("-m", "sfmodel", "train", small_store, "-o", tmp_path / "run", "--config", config)
-    done = torchrun(*command, "--batch-size", "1", expected=1)
-    assert "batch_size 1 for 2 processes; expected at least a pair for each" in done.stderr
+def test_more_processes_than_pairs_of_a_batch(small_store, tmp_path):
+    settings = replace(SETTINGS, batch_size=1, network={**NETWORK, "batch_norm": "none"})
+    with pytest.raises(ValueError, match="batch_size 1 for 2 processes; expected at least a pair for each"):
+        Run(
+            open_store(small_store),
+            tmp_path,
+            settings,
+            torch.device("cpu"),
+            Processes(0, 2),
+            Clock(1, None),
+            "auto",
+            lambda message: None,
+        )
 
 
 def test_alone_nothing_is_set_up(monkeypatch):
