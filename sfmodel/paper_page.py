@@ -89,9 +89,9 @@ def _how(sweeps: dict[str, Sweep]) -> str:
     ]
     lines.append(f"sfmodel paper {' '.join(f'runs/{folder}' for folder in folders.values())} -o docs/paper.md")
     return (
-        "This page was written by the last of these commands, from what the others left. With `--maps MAPS/` they use "
-        "the real recordings; without, as here, stand-ins. Each goes on where it was stopped, and `--jobs N` makes N "
-        "trainings at a time:\n\n```\n" + "\n".join(lines) + "\n```"
+        "This page was written by the last of these commands, from what the others left. With `--maps MAPS/` they use\n"
+        "the real recordings; without, stand-ins (the table of stores below says which). Each goes on where it was\n"
+        "stopped, and `--jobs N` makes N trainings at a time:\n\n```sh\n" + "\n".join(lines) + "\n```"
     )
 
 
@@ -135,7 +135,7 @@ def _differences(sweep: Sweep, names: Sequence[str], labels: dict[str, str]) -> 
     for store, title in SPLITS.items():
         base = _rates(sweep.of(BASE_RUN, store), "test")
         if len(base) < 2:
-            lines.append(f"Split {title}: {BASE_RUN} was trained with {len(base)} seed: no interval can be told.")
+            lines.append(f"Split {title}: one training each, so no interval can be told.")
             continue
         hold: list[str] = []
         fall: list[str] = []
@@ -149,8 +149,9 @@ def _differences(sweep: Sweep, names: Sequence[str], labels: dict[str, str]) -> 
                 text += f" ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
             (hold if found.holds else fall).append(text)
         lines.append(
-            f"Split {title}, test accuracy against batches of 4, in points, with 95 % intervals (Welch) over seeds. "
-            f"These differences hold: {'; '.join(hold) or 'none'}. These may be chance: {'; '.join(fall) or 'none'}."
+            f"Split {title}: seeds alone make {labels[BASE_RUN]} come out between {percent(min(base))} and "
+            f"{percent(max(base))}. Differences of the test accuracy to it, in points, with 95 % intervals (Welch): "
+            f"these hold: {'; '.join(hold) or 'none'}. These may be chance: {'; '.join(fall) or 'none'}."
         )
     return "\n\n".join(lines)
 

@@ -141,9 +141,10 @@ class Run:
         tensorboard = open_tensorboard(self.folder.path, self.progress.epoch) if events else None
         ended = self._end()
         while ended is None:
-            row, ended = self._epoch(interruption, show_bar and first)
+            row, stopped = self._epoch(interruption, show_bar and first)
             if row is None:
                 self._save()
+                ended = stopped
                 break
             if tensorboard is not None:
                 for name, value in row.items():
@@ -151,7 +152,7 @@ class Run:
                         tensorboard.add_scalar(name.replace("_", "/", 1), value, self.progress.epoch)
                 tensorboard.flush()
             self.log(_row_text(row, self.settings))
-            ended = self._end()
+            ended = self._end() or stopped
         if tensorboard is not None:
             tensorboard.close()
         history = self.progress.history
@@ -171,7 +172,15 @@ class Run:
         }
 
     def _epoch(self, interruption: Interruption, show_bar: bool) -> tuple[Row | None, str | None]:
-        """Train and validate one epoch, from the batch where the progress stands; no row, but a reason, if stopped."""
+        """Train and validate one epoch, from the batch where the progress stands.
+
+        Returns
+        -------
+        row : dict or None
+            None if it was stopped within.
+        stopped : str or None
+            Why the run is to end here, if so.
+        """
         phase, progress, sizes = self.phase, self.progress, self.sizes
         steps, rank, world = sizes.batches, self.processes.rank, self.processes.world
         began = time.perf_counter() - progress.seconds
@@ -193,7 +202,7 @@ class Run:
                 sums += self.learner.step(batch, progress.epoch, progress.step, rate, high - low, phase.accumulate)
                 progress.step += 1
                 bar.update()
-                if world > 1 and progress.step % AGREE_EVERY:
+                if world > 1 and progress.step % AGREE_EVERY and progress.step < steps:
                     continue
                 stopped, save = self._asked(interruption)
                 if stopped:
@@ -207,13 +216,13 @@ class Run:
         if progress.step < steps:
             return None, stopped
         validation = self._validate(interruption)
-        # Validation starts over on resuming: it changes nothing. A limit of time waits for the next batch, as otherwise
-        # one that is shorter than the validation would never let an epoch end.
+        # Validation starts over on resuming: it changes nothing. A limit of time waits for its end, as otherwise one
+        # that is shorter would never let an epoch end.
         if self.processes.any(interruption.requested)[0]:
             return None, "interrupted"
         progress.seconds = time.perf_counter() - began
         last_rate = progress.learning_rate * self._schedule(steps - 1, steps)
-        return self._finish_epoch(validation, steps, last_rate), None
+        return self._finish_epoch(validation, steps, last_rate), stopped
 
     def _asked(self, interruption: Interruption) -> tuple[str | None, bool]:
         """Why to stop, if so, and whether to save: the same answer in all processes."""

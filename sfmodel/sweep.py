@@ -209,8 +209,8 @@ def _outcome(plan: RunPlan, process: SpawnProcess, folder: Path, result: SweepRe
     run_dir = folder / RUNS_DIR / plan.folder
     made = read_result(run_dir)
     if process.exitcode == 0 and made is not None:
-        test = next(entry for entry in made["evaluations"] if entry["split"] != "train")
-        return f"{made['epochs']} epochs, ended by {made['ended']}; bucket-1 {test['bucket1']:.1%} on {test['split']}"
+        tests = [f"{entry['bucket1']:.1%} on {entry['store']}:{entry['split']}" for entry in made["evaluations"]]
+        return f"{made['epochs']} epochs, ended by {made['ended']}; bucket-1 {', '.join(tests) or 'not measured yet'}"
     if process.exitcode == 0:
         return "another sweep is at it"
     failed = run_dir / FAILED_FILE

@@ -80,7 +80,7 @@ def train_and_evaluate(
         store = open_store(stores[name])
         found = evaluate(run_dir, store, split, plan.settings.device)
         write_predictions(run_dir / f"predictions-{name}-{split}.csv", found, store)
-        evaluations.append({"store": name, **found.metrics})
+        evaluations.append({"store": name, **{key: found.metrics[key] for key in found.metrics if key != "method"}})
     result = {
         "name": plan.name,
         "store": plan.store,

@@ -102,7 +102,7 @@ def sweep_text(result: Any) -> str:
     heads = ("run", "seeds", "epochs", "bucket-1 train, %", "bucket-1 test, %", "bucket-2 test, %", "against the first")
     rows: list[tuple[str, ...]] = [heads]
     groups: dict[tuple[str, str], list[Any]] = {}
-    for run in result.results:
+    for run in (entry for entry in result.results if entry["evaluations"]):
         groups.setdefault((run["store"], run["name"]), []).append(run)
     first: dict[str, list[float]] = {}
     for (store, name), runs in groups.items():
