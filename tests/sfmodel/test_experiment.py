@@ -125,6 +125,8 @@ def test_the_papers_experiments_say_what_it_prints(name):
     found = read_experiment(f"pipelines/{name}.toml")
     assert found.name == name and found.baselines == ("matched-filter",)
     settings = {run.name: run.settings for run in found.runs}
+    if name != "paper-table3":
+        assert settings["reduced"].model == "reduced" and not settings["reduced"].phases
     if name == "paper-table3":
         assert {run.seed for run in found.runs if run.store == "onset"} == {0, 1, 2}
         assert {run.seed for run in found.runs if run.store == "scale"} == {0} and len(found.runs) == 9 * 4
