@@ -39,15 +39,23 @@ def paper_curves(
         for axes in (loss, rate):
             axes.axvline(epoch[change] + 0.5, color="black", linewidth=1.2)
         # the loss falls: it leaves its upper right free
-        loss.text(epoch[change] + 0.5, 0.97 * loss.get_ylim()[1], f" phase {phase[change + 1]:g}", va="top", fontsize=8.5)
+        loss.text(
+            epoch[change] + 0.5, 0.97 * loss.get_ylim()[1], f" phase {phase[change + 1]:g}", va="top", fontsize=8.5
+        )
     values = [100 * value for value in (printed or {}).values()]
     if values:
         rate.set_ylim(0, min(104.0, max(rate.get_ylim()[1], max(values) + 6)))
     for name, value in (printed or {}).items():
         rate.axhline(100 * value, color=GREY, linewidth=0.9)
         rate.text(
-            *(0.99, 100 * value, f"paper, {name}: {100 * value:.0f} %"),
-            **{"transform": rate.get_yaxis_transform(), "ha": "right", "va": "bottom", "fontsize": 8, "color": GREY},
+            0.99,
+            100 * value,
+            f"paper, {name}: {100 * value:.0f} %",
+            transform=rate.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=GREY,
         )
     return figure
 
