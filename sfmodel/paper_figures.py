@@ -1,8 +1,10 @@
 """The counterparts of the paper's Figs. 2 to 8, as Matplotlib figures; conventions as in :mod:`sfmodel.figures`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -38,26 +40,22 @@ def paper_curves(
     for change in np.flatnonzero(np.diff(phase) != 0):
         for axes in (loss, rate):
             axes.axvline(epoch[change] + 0.5, color="black", linewidth=1.2)
-        # the loss falls: it leaves its upper right free
-        loss.text(
-            epoch[change] + 0.5, 0.97 * loss.get_ylim()[1], f" phase {phase[change + 1]:g}", va="top", fontsize=8.5
-        )
+        # at the bottom, which the loss reaches last; above runs the line of guessing
+        loss.text(epoch[change] + 0.5, 0.02, f" phase {phase[change + 1]:g}", **_within(loss, "x"))
     values = [100 * value for value in (printed or {}).values()]
     if values:
         rate.set_ylim(0, min(104.0, max(rate.get_ylim()[1], max(values) + 6)))
     for name, value in (printed or {}).items():
         rate.axhline(100 * value, color=GREY, linewidth=0.9)
-        rate.text(
-            0.99,
-            100 * value,
-            f"paper, {name}: {100 * value:.0f} %",
-            transform=rate.get_yaxis_transform(),
-            ha="right",
-            va="bottom",
-            fontsize=8,
-            color=GREY,
-        )
+        # on the left, where rates are low
+        rate.text(0.01, 100 * value, f"paper, {name}: {100 * value:.0f} %", **_within(rate, "y"))
     return figure
+
+
+def _within(axes: Axes, data: str) -> dict[str, Any]:
+    """Style of a label whose place is in the data's units along one axis, and a share of the panel along the other."""
+    transform = axes.get_xaxis_transform() if data == "x" else axes.get_yaxis_transform()
+    return {"transform": transform, "ha": "left", "va": "bottom", "fontsize": 8, "color": GREY}
 
 
 def bucket_distances_frames(result: EvaluationResult) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -104,7 +102,7 @@ def bucket_distances(results: Results) -> Figure:
             kind = {"histtype": "step", "linewidth": (2.2, 1.3)[i], "linestyle": ("-", "--")[i], "color": COLOURS[i]}
             wide.hist(seconds, bins=bins, label=label, **kind)
         near.set_ylim(0, 1.1 * top)
-        near.set_xticks((-ends, -5, 0, 5, ends), ("farther", "-5", "0", "5", "farther"), fontsize=8)
+        near.set_xticks((-ends, -5, 0, 5, ends), (f"< −{NEAR_FRAMES}", "−5", "0", "5", f"> {NEAR_FRAMES}"), fontsize=8)
         near.set_ylabel("share of pairs (%)")
         near.set_title(name, loc="left", fontsize=10)
         wide.set_yscale("log")
