@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from sfmodel.cli import main
 from sfmodel.comparison import difference
 from sfmodel.experiment import read_experiment
 from sfmodel.paper import PRINTED_TABLE_3, read_predictions, read_sweep, read_sweeps
+from sfmodel.paper_meaning import best_constant, meaning_text
 from sfmodel.paper_page import write_paper
-from sfmodel.paper_text import ended_text
+from sfmodel.paper_text import ended_text, maps_text
 from sfmodel.sweep_run import train_and_evaluate
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper" / "towards-audio-based-score-following.txt"
@@ -95,10 +97,12 @@ def test_every_number_is_that_of_the_results(sweeps, page):
     assert cells[1:4] == ["89", "94", "83"], "as printed"
     assert cells[4] == "2 (2–2)" and len(onset) == 2
     assert cells[6] == f"{50 * sum(onset):.1f} ({100 * min(onset):.1f}–{100 * max(onset):.1f})"
-    matched = table3.baseline("onset", "test")["bucket1"]
-    assert row(page, "**matched filter**")[6] == f"**{100 * matched:.1f}**"
+    second = [run.rate("test", key="bucket2") for run in table3.of("batch-4", "onset")]
+    assert cells[7].startswith(f"{50 * sum(second):.1f} (")
+    matched = [table3.baseline("onset", "test")[key] for key in ("bucket1", "bucket2")]
+    assert row(page, "**matched filter**")[6:8] == [f"**{100 * rate:.1f}**" for rate in matched]
     cells = row(page, "MaxPoolSize=4,4")
-    assert cells[1:4] == ["79", "90", "69"] and cells[7:10] == ["–", "–", "–"]
+    assert cells[1:4] == ["79", "90", "69"] and cells[8:12] == ["–"] * 4
     pooled = [run.rate("test") for run in table3.of("pool-4", "onset")]
     found = difference(pooled, onset)
     assert f"MaxPoolSize=4,4 {100 * found.value:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})" in page
@@ -112,9 +116,82 @@ def test_every_number_is_that_of_the_results(sweeps, page):
         assert f"paper-table3: onset/{name}/seed-1" in page
 
 
+def with_rates(sweep, *rates):
+    """The same sweep, each run's tests with accuracies of their own."""
+    runs = []
+    for run, given in zip(sweep.runs, rates, strict=True):
+        keys = [key for key in run.evaluations if key[1] == "test"]
+        changed = {key: {**run.evaluations[key], "bucket1": rate} for key, rate in zip(keys, given, strict=True)}
+        runs.append(replace(run, evaluations={**run.evaluations, **changed}))
+    return replace(sweep, runs=tuple(runs))
+
+
+def test_the_meaning_is_made_of_the_results(sweeps):
+    read = read_sweeps(sweeps)
+    names = [(run.name, run.store) for run in read["paper-table3"].runs]
+    assert names == [("batch-4", "onset")] * 2 + [("batch-4", "scale")] * 2 + [("pool-4", "onset")] * 2
+    table3 = with_rates(read["paper-table3"], [0.5], [0.6], [0.2], [0.3], [0.7], [0.1])
+    gmp = with_rates(read["paper-full-gmp"], [0.35, 0.25])
+    assert list(gmp.runs[0].evaluations)[-1] == ("gmp-unseen", "test")
+    text = meaning_text({"paper-table3": table3, "paper-full-gmp": gmp})
+    filters = [table3.baseline(store, "test")["bucket1"] for store in ("onset", "scale")]
+    assert f"`onset` {100 * filters[0]:.1f} % against 70.0 %; `scale` {100 * filters[1]:.1f} % against 30.0 %" in text
+    assert "1 of 1 settings are less accurate" in text and "by 30.0 points in the mean of all" in text
+    assert "(`gmp-unseen`), the network of the three pieces has 25.0 % against 35.0 %" in text
+    result, _ = read_predictions(gmp.runs[0], "gmp", "test")
+    share, frame = best_constant(result.target_frame)
+    assert f"on `gmp`, frame {frame} for every pair would be right in {100 * share:.1f} %" in text
+    assert f"(full, seed 0) answers {len(set(result.predicted_frame.tolist()))}" in text
+    turned = with_rates(read["paper-table3"], [0.2], [0.3], [0.5], [0.6], [0.7], [0.1])
+    assert "0 of 1 settings are less accurate" in meaning_text({"paper-table3": turned})
+
+
+def test_the_filter_is_not_praised_where_it_is_behind(sweeps):
+    worse = read_sweep(sweeps[1])
+    worse = replace(worse, baselines=tuple({**figures, "bucket1": -0.01} for figures in worse.baselines))
+    text = meaning_text({"paper-full-isol": worse})
+    assert "The filter is ahead on 0 of 1." in text and "cut out" not in text
+    nothing = meaning_text({"paper-full-isol": replace(worse, baselines=())})
+    assert "filter" not in nothing and "memory" not in nothing and "best" not in nothing
+
+
+def test_stand_ins_are_not_called_maps(sweeps):
+    table3 = read_sweep(sweeps[0])
+    assert maps_text({"paper-table3": table3}) == "", "stores of tests are neither"
+
+    def told(**instruments):
+        stores = {name: {"recipe": "paper-maps-x", "instruments": codes} for name, codes in instruments.items()}
+        return maps_text({"paper-table3": replace(table3, document={"stores": stores})})
+
+    assert (
+        told(onset=["StandInCGdD"], scale=["StandInCGdD"])
+        == "Here `onset`, `scale` hold stand-ins, **not MAPS itself**."
+    )
+    mixed = told(onset=["AkPnCGdD"], isol=["StandInBsdf"])
+    assert mixed == "Here `onset` holds MAPS's own recordings; `isol` holds stand-ins, **not MAPS itself**."
+
+
+def test_a_log_without_validation_has_a_trend_too(sweeps, tmp_path):
+    run = read_sweep(sweeps[2]).runs[0]
+    folder = tmp_path / "run"
+    shutil.copytree(run.directory, folder)
+    head, *lines = (folder / "log.csv").read_text().splitlines()
+    names = head.split(",")
+    blank = [
+        ",".join(
+            "" if name.startswith("validation") else value for name, value in zip(names, line.split(","), strict=True)
+        )
+        for line in lines
+    ]
+    (folder / "log.csv").write_text("\n".join([head, *blank]) + "\n")
+    text = ended_text(replace(run, directory=folder))
+    assert "the loss on the training was" in text and "nan" not in text and "validation" not in text
+
+
 def test_what_was_cut_short_is_said(sweeps, page):
     assert "**cut short**, its experiment asks for 2" in page
     assert "--length 0.5" in page and page.count("**cut short**") == 1
+    assert "All 6 trainings got the length that the experiment asks for" in page
     assert "of at most 4; ended by epochs" in page
     run = read_sweep(sweeps[2]).runs[0]
     log = run.log()
