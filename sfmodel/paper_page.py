@@ -4,7 +4,7 @@ Every sentence about results is made from them, so the page says what was found,
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,12 +82,17 @@ def write_paper(directories: Sequence[str | Path], output: str | Path) -> Path:
 
 def _how(sweeps: dict[str, Sweep]) -> str:
     folders = {name: os.path.basename(sweep.directory.resolve()) for name, sweep in sweeps.items()}
-    shares = {name: max(run.length for run in sweep.runs) for name, sweep in sweeps.items()}
-    lines = [
-        f"sfmodel sweep pipelines/{name}.toml -o runs/{folder} --stores stores"
-        + (f" --length {shares[name]:g}" if shares[name] < 1 else "")
-        for name, folder in folders.items()
-    ]
+    lines = []
+    for name, sweep in sweeps.items():
+        command = f"sfmodel sweep pipelines/{name}.toml -o runs/{folders[name]} --stores stores"
+        lengths = sorted({run.length for run in sweep.runs}, reverse=True)
+        if lengths == [1.0]:
+            lines.append(command)
+            continue
+        for length in lengths:  # runs of one sweep may have been given different lengths
+            names = dict.fromkeys(run.name for run in sweep.runs if run.length == length)
+            only = "".join(f" --only {one}" for one in names)
+            lines.append(command + only + (f" --length {length:g}" if length < 1 else ""))
     lines.append(f"sfmodel paper {' '.join(f'runs/{folder}' for folder in folders.values())} -o docs/paper.md")
     return (
         "This page was written by the last of these commands, from what the others left. With `--maps MAPS/` they use\n"
@@ -193,49 +198,58 @@ def _shortened(sweep: Sweep) -> str:
 
 
 def _isol(sweep: Sweep, pictures: Pictures) -> str:
-    run = sweep.runs[0]
-    rows = [
-        ["epochs", f"more than {PRINTED_ISOL_EPOCHS}", str(run.epochs), ""],
-        *(_figures_row(sweep, run, run.store, split, f"{split}, by onset", "–") for split in ("train", "test")),
-        _figures_row(sweep, run, "onset", "all", "another piano: scales, staccato", percent(PRINTED_ISOL_CROSS, 0)),
+    own = sweep.stores[0]
+    places = [
+        ("train, by onset", "–", own, "train"),
+        ("test, by onset", "–", own, "test"),
+        ("another piano: scales, staccato", percent(PRINTED_ISOL_CROSS, 0), "onset", "all"),
     ]
-    return _section("## MAPS ISOL: the full network", sweep, run, rows, pictures, 3)
+    return _section("MAPS ISOL", sweep, f"more than {PRINTED_ISOL_EPOCHS}", places, pictures, 3, {})
 
 
 def _gmp(sweep: Sweep, pictures: Pictures) -> str:
-    run = sweep.runs[0]
+    own = sweep.stores[0]
     train, test = ("–".join(f"{100 * value:.0f}" for value in pair) for pair in (PRINTED_GMP_TRAIN, PRINTED_GMP_TEST))
-    rows = [
-        ["epochs", "not told, about 100 of them in the first phase", str(run.epochs), ""],
-        _figures_row(sweep, run, run.store, "train", "train, by onset", train),
-        _figures_row(sweep, run, run.store, "test", "test, by onset", test),
-        _figures_row(sweep, run, OTHER_PIECES, "test", "three pieces never heard", "–"),
+    places = [
+        ("train, by onset", train, own, "train"),
+        ("test, by onset", test, own, "test"),
+        ("three pieces never heard", "–", OTHER_PIECES, "test"),
     ]
-    return _section("## GiantMIDI-Piano: the full network", sweep, run, rows, pictures, 6)
-
-
-def _figures_row(sweep: Sweep, run: Run, store: str, split: str, label: str, printed: str) -> list[str]:
-    """One row: the paper's accuracy, ours in both buckets, and the matched filter's."""
-    ours = " / ".join(percent(run.rate(split, store, key)) for key in ("bucket1", "bucket2"))
-    filtered = sweep.baseline(store, split)
-    return [label, printed, ours, percent(filtered["bucket1"]) if filtered else ""]
+    printed = {"training": PRINTED_GMP_TRAIN[1], "test": PRINTED_GMP_TEST[1]}
+    return _section("GiantMIDI-Piano", sweep, "not told; some 100 in the first phase", places, pictures, 6, printed)
 
 
 def _section(
-    title: str, sweep: Sweep, run: Run, rows: Sequence[Sequence[str]], pictures: Pictures, first_figure: int
+    subject: str,
+    sweep: Sweep,
+    epochs: str,
+    places: Sequence[tuple[str, str, str, str]],
+    pictures: Pictures,
+    first_figure: int,
+    printed: Mapping[str, float],
 ) -> str:
-    heads = ["bucket 1 (accuracy) / bucket 2, %", "paper", "ours", "matched filter"]
-    parts = [title, ended_text(run), markdown_table(heads, rows)]
-    subject = "MAPS ISOL" if sweep.name == ISOL else "GMP"
-    printed = {} if sweep.name == ISOL else {"training": PRINTED_GMP_TRAIN[1], "test": PRINTED_GMP_TEST[1]}
-    caption = f"Figure {first_figure}: {subject}, loss and hit rates"
-    parts.append(pictures.curves(f"figure-{first_figure}", run, caption, printed))
-    found = read_predictions(run, run.store, "test")
-    if found is not None:
-        others = {f"test, {run.parameters:,} parameters": found[0]}
-        parts.append(pictures.distances(f"figure-{first_figure + 1}", others, f"Figure {first_figure + 1}: {subject}"))
+    """An experiment with few trainings: what each reached in each place, and three figures."""
+    runs = {run.name if run.seed == 0 else f"{run.name}, seed {run.seed}": run for run in sweep.runs}
+    heads = ["bucket 1 (accuracy) / bucket 2, %", "paper", *(f"`{name}`" for name in runs), "matched filter"]
+    rows = [["epochs", epochs, *(str(run.epochs) for run in runs.values()), ""]]
+    for label, accuracy, store, split in places:
+        filtered = sweep.baseline(store, split)
+        ours = [
+            " / ".join(percent(run.rate(split, store, key)) for key in ("bucket1", "bucket2")) for run in runs.values()
+        ]
+        rows.append([label, accuracy, *ours, percent(filtered["bucket1"]) if filtered else ""])
+    parts = [f"## {subject}: the full network", markdown_table(heads, rows)]
+    parts += [f"`{name}`: {ended_text(run)}" for name, run in runs.items()]
+    figure = f"Figure {first_figure}"
+    for name, run in runs.items():
+        short = f"figure-{first_figure}" + ("" if run is sweep.runs[0] else f"-{run.name}-{run.seed}")
+        parts.append(pictures.curves(short, run, f"{figure}: {subject}, `{name}`, loss and hit rates", printed))
+    found = {f"{name}, test": read for name, run in runs.items() if (read := read_predictions(run, run.store, "test"))}
+    if found:
+        shown = {name: result for name, (result, _) in found.items()}
+        parts.append(pictures.distances(f"figure-{first_figure + 1}", shown, f"Figure {first_figure + 1}: {subject}"))
         parts.append(
-            pictures.distribution(f"figure-{first_figure + 2}", others, f"Figure {first_figure + 2}: {subject}")
+            pictures.distribution(f"figure-{first_figure + 2}", shown, f"Figure {first_figure + 2}: {subject}")
         )
     return "\n\n".join(parts)
 

@@ -87,16 +87,21 @@ def speaks_for_all() -> bool:
 
 
 @contextmanager
-def joined_processes() -> Iterator[Processes]:
+def joined_processes(device: str = "auto") -> Iterator[Processes]:
     """Join the processes that ``torchrun`` started, and leave them in the end; alone, nothing happens.
 
     With CUDA each process takes the device of its number on its machine. Processes that the caller has already set up
     are used and left as they are.
 
+    Parameters
+    ----------
+    device : str
+        Name of the device that was asked for; ``cpu`` leaves CUDA alone.
+
     Raises
     ------
     ValueError
-        If a machine has fewer CUDA devices than processes.
+        If a machine has fewer CUDA devices than processes, or one device is asked for by all.
     """
     if dist.is_available() and dist.is_initialized():
         yield Processes(dist.get_rank(), dist.get_world_size())
@@ -104,7 +109,9 @@ def joined_processes() -> Iterator[Processes]:
     if not started_by_torchrun():
         yield Processes()
         return
-    if torch.cuda.is_available():
+    if ":" in device:
+        raise ValueError(f"device {device!r} for {os.environ['WORLD_SIZE']} processes; expected auto, cuda or cpu")
+    if torch.cuda.is_available() and device != "cpu":
         local, devices = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if local >= devices:
             raise ValueError(

@@ -85,7 +85,7 @@ def train(
     """
     settings = settings or TrainingSettings()
     store = open_store(store_path)
-    with joined_processes() as processes:
+    with joined_processes(settings.device) as processes:
         device = choose_device(settings.device)
         keep_freed_memory()
         cuda = [device] if device.type == "cuda" else []

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from sfdata.store import open_store
+from sfmodel.batch_norm import SharedBatchNorm, share_batch_norm
 from sfmodel.checkpoint import load_network, read_tensors
 from sfmodel.processes import Processes, joined_processes, speaks_for_all
 from sfmodel.progress import read_log
@@ -204,3 +205,32 @@ def test_alone_nothing_is_set_up(monkeypatch):
     assert speaks_for_all()
     monkeypatch.setenv("RANK", "1")
     assert not speaks_for_all()
+
+
+def test_one_device_is_not_for_several_processes(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(ValueError, match="device 'cuda:1' for 2 processes; expected auto, cuda or cpu"):
+        with joined_processes("cuda:1"):
+            pass
+
+
+def test_more_processes_than_gpus(monkeypatch):
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="process 2 of this machine has no GPU of its own: there are 1; start no more"):
+        with joined_processes():
+            pass
+
+
+def test_batch_norm_becomes_pytorchs_own_on_gpus():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.BatchNorm1d(2))
+    names = network.state_dict().keys()
+    shared = share_batch_norm(network, torch.device("cpu"))
+    assert isinstance(shared[1], SharedBatchNorm) and isinstance(shared[2], SharedBatchNorm)
+    assert shared is network and shared.state_dict().keys() == names
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    share_batch_norm(network, torch.device("cuda"))
+    assert isinstance(network[1], torch.nn.SyncBatchNorm)
