@@ -211,8 +211,7 @@ def test_one_device_is_not_for_several_processes(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(ValueError, match="device 'cuda:1' for 2 processes; expected auto, cuda or cpu"):
-        with joined_processes("cuda:1"):
-            pass
+        joined_processes("cuda:1").__enter__()
 
 
 def test_more_processes_than_gpus(monkeypatch):
@@ -221,8 +220,7 @@ def test_more_processes_than_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ValueError, match="process 2 of this machine has no GPU of its own: there are 1; start no more"):
-        with joined_processes():
-            pass
+        joined_processes().__enter__()
 
 
 def test_batch_norm_becomes_pytorchs_own_on_gpus():
