@@ -26,14 +26,18 @@ _SETTLING_S = 1.0  # in which whoever took the lease at the same moment has over
 logger = logging.getLogger(__name__)
 
 
+class TakenError(ValueError):
+    """Somebody else works on the target."""
+
+
 @contextmanager
 def only_builder(target: Place) -> Iterator[None]:
     """Keep other builds off a target while this one works, and say what to do where its disk fails.
 
     Raises
     ------
-    ValueError
-        If another build works on it.
+    TakenError
+        If another build works on it; a ValueError.
     OSError
         If there is no room left, or it cannot be written.
     """
@@ -50,8 +54,8 @@ def only_builder(target: Place) -> Iterator[None]:
         raise OSError(f"{target} cannot be written: {why}, and the same command goes on from what is done") from error
 
 
-def _taken(target: Place, by: str = "") -> ValueError:
-    return ValueError(f"another build{by} is writing {target}; wait for it, or choose another name")
+def _taken(target: Place, by: str = "") -> TakenError:
+    return TakenError(f"another build{by} is writing {target}; wait for it, or choose another name")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sfdata.files import write_atomically
-from sfdata.locks import only_builder
+from sfdata.locks import TakenError, only_builder
 from sfdata.place import Place
 from sfdata.store import Store, open_store
 from sfmodel.evaluation import evaluate, write_predictions
@@ -34,20 +34,14 @@ def make_run(
     try:
         with only_builder(Place(run_dir)):
             result = train_and_evaluate(plan, stores, run_dir, length, time_limit_s)
-    except ValueError as error:
-        if "another build is writing" in str(error):
-            return
-        _fail(run_dir, error)
+    except TakenError:
+        return
     except Exception as error:
-        _fail(run_dir, error)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(failed, f"{type(error).__name__}: {error}".encode())
+        sys.exit(1)
     else:
         sys.exit(130 if result is None else 0)
-
-
-def _fail(run_dir: Path, error: Exception) -> None:
-    run_dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(run_dir / FAILED_FILE, f"{type(error).__name__}: {error}".encode())
-    sys.exit(1)
 
 
 def train_and_evaluate(
