@@ -116,7 +116,7 @@ def _table_3(sweep: Sweep, pictures: Pictures) -> str:
         row.append(percent(column.test, 0))
         for store in SPLITS:
             runs = sweep.of(column.run, store)
-            row.append(percent_spread([run.epochs for run in runs], 1) if runs else "–")
+            row += [str(len(runs)), percent_spread([run.epochs for run in runs], 1)]
             for split in ("train", "test"):
                 row.append(percent_spread(_rates(runs, split)))
             row.append(percent_spread(_rates(runs, "test", "bucket2")))
@@ -124,10 +124,10 @@ def _table_3(sweep: Sweep, pictures: Pictures) -> str:
     matched = ["**matched filter**", "", "", ""]
     for store in SPLITS:
         found = sweep.baseline(store, "test")
-        matched += ["", "", *(f"**{percent(found[key])}**" if found else "–" for key in ("bucket1", "bucket2"))]
+        matched += ["", "", "", *(f"**{percent(found[key])}**" if found else "–" for key in ("bucket1", "bucket2"))]
     heads = ["", "paper: epochs", "train", "test"]
     for title in SPLITS.values():
-        heads += [f"{title}: epochs", "train", "test", "test, bucket 2"]
+        heads += [f"{title}: seeds", "epochs", "train", "test", "test, bucket 2"]
     parts.append(markdown_table(heads, [*rows, matched]))
     parts += [_shortened(sweep), _differences(sweep, names, labels), _flattery(sweep, names)]
     base = next((run for run in sweep.of(BASE_RUN, "onset")), None) or sweep.runs[0]

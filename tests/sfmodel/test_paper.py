@@ -95,14 +95,14 @@ def test_every_number_is_that_of_the_results(sweeps, page):
     onset = [run.rate("test") for run in table3.of("batch-4", "onset")]
     cells = row(page, "batchSize=4")
     assert cells[1:4] == ["89", "94", "83"], "as printed"
-    assert cells[4] == "2 (2–2)" and len(onset) == 2
-    assert cells[6] == f"{50 * sum(onset):.1f} ({100 * min(onset):.1f}–{100 * max(onset):.1f})"
+    assert cells[4:6] == ["2", "2 (2–2)"] and len(onset) == 2
+    assert cells[7] == f"{50 * sum(onset):.1f} ({100 * min(onset):.1f}–{100 * max(onset):.1f})"
     second = [run.rate("test", key="bucket2") for run in table3.of("batch-4", "onset")]
-    assert cells[7].startswith(f"{50 * sum(second):.1f} (")
+    assert cells[8].startswith(f"{50 * sum(second):.1f} (")
     matched = [table3.baseline("onset", "test")[key] for key in ("bucket1", "bucket2")]
-    assert row(page, "**matched filter**")[6:8] == [f"**{100 * rate:.1f}**" for rate in matched]
+    assert row(page, "**matched filter**")[7:9] == [f"**{100 * rate:.1f}**" for rate in matched]
     cells = row(page, "MaxPoolSize=4,4")
-    assert cells[1:4] == ["79", "90", "69"] and cells[8:12] == ["–"] * 4
+    assert cells[1:4] == ["79", "90", "69"] and cells[9:14] == ["0", *["–"] * 4]
     pooled = [run.rate("test") for run in table3.of("pool-4", "onset")]
     found = difference(pooled, onset)
     assert f"MaxPoolSize=4,4 {100 * found.value:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})" in page
