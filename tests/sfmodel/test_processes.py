@@ -179,7 +179,9 @@ def test_what_the_first_process_finds_wrong_ends_all(small_store, config, tmp_pa
 
 def test_more_processes_than_pairs_of_a_batch(small_store, tmp_path):
     settings = replace(SETTINGS, batch_size=1, network={**NETWORK, "batch_norm": "none"})
-    with pytest.raises(ValueError, match="batch_size 1 for 2 processes; expected at least a pair for each"):
+    with pytest.raises(
+        ValueError, match="batch_size 1 of 160 pairs for 2 processes; expected at least a pair for each"
+    ):
         Run(
             open_store(small_store),
             tmp_path,
