@@ -73,8 +73,8 @@ class Run:
         for phase in self.phases:
             if min(phase.batch_size, max(pairs, 1)) < processes.world:
                 raise ValueError(
-                    f"batch_size {phase.batch_size} of {pairs} pairs for {processes.world} processes; expected at least "
-                    "a pair for each"
+                    f"batch_size {phase.batch_size} of {pairs} pairs for {processes.world} processes; expected at "
+                    "least a pair for each"
                 )
             if self.network_settings.head_normalised and pairs and min(pairs, phase.batch_size) < 2:
                 raise ValueError(
