@@ -57,7 +57,8 @@ class Difference:
     Attributes
     ----------
     value, low, high : float
-        `low` and `high` are NaN where a side has a single seed.
+        `low` and `high` are NaN where a side has a single seed, or where the seeds of neither side differ: that tells
+        of coarse figures (few test pairs), not of certainty.
     """
 
     value: float
@@ -91,7 +92,7 @@ def difference(values: Sequence[float], base: Sequence[float], confidence: float
         return Difference(value, float("nan"), float("nan"))
     parts = np.array([one.deviation**2 / one.count, other.deviation**2 / other.count])
     if parts.sum() == 0:
-        return Difference(value, value, value)
+        return Difference(value, float("nan"), float("nan"))
     freedom = parts.sum() ** 2 / (parts**2 / np.array([one.count - 1, other.count - 1])).sum()
     reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(parts.sum()))
     return Difference(value, value - reach, value + reach)

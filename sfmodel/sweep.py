@@ -10,7 +10,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sfdata.files import write_atomically
 from sfdata.progress import Progress
 from sfdata.store import open_store
 from sfdata.writing import software_versions
+from sfmodel.checkpoint import read_config, store_fingerprint
 from sfmodel.experiment import Experiment, RunPlan
 from sfmodel.progress import Interruption
 from sfmodel.sweep_run import FAILED_FILE, make_baseline, make_run, read_result
@@ -114,15 +115,15 @@ def run_sweep(
         experiment, Path(stores) if stores else folder / STORES_DIR, Path(maps) if maps else None, progress, log
     )
     result = SweepResult(folder)
-    waiting = [plan for plan in plans if _is_to_do(plan, folder)]
+    waiting = [plan for plan in plans if _is_to_do(plan, paths[plan.store], folder)]
     log(f"{len(plans)} runs, {len(plans) - len(waiting)} of them made already")
     _make_runs(waiting, paths, experiment.threads, folder, jobs, length, time_limit_s, result, log)
-    for plan in plans:
-        made = read_result(folder / RUNS_DIR / plan.folder)
-        if made is not None:
+    for run in experiment.runs:  # what was made before stays among the results, whatever is asked for now
+        made, asked = read_result(folder / RUNS_DIR / run.folder), not only or run.name in only
+        if made is not None and (asked or _settings_agree(run.shortened(made["length"]), made)):
             result.results.append(made)
-        elif plan.title not in result.failed:
-            result.left.append(plan.title)
+        elif asked and run.title not in result.failed:
+            result.left.append(run.title)
     for store, split in experiment.tests():
         for name in experiment.baselines:
             result.baselines.append(make_baseline(name, store, split, paths[store], folder / BASELINES_DIR))
@@ -141,21 +142,31 @@ def run_sweep(
     return result
 
 
-def _is_to_do(plan: RunPlan, folder: Path) -> bool:
-    """Whether a run is not made yet, or was stopped by a limit of time.
+def _is_to_do(plan: RunPlan, store: Path, folder: Path) -> bool:
+    """Whether a run is not made yet, was stopped by a limit of time, or is to be evaluated on something else.
 
     Raises
     ------
     ValueError
-        If one was made there with other settings.
+        If one was made there with other settings, or on another store.
     """
-    made = read_result(folder / RUNS_DIR / plan.folder)
-    if made is not None and made["digest"] != plan.digest():
+    run_dir = folder / RUNS_DIR / plan.folder
+    made = read_result(run_dir)
+    if made is None:
+        return True
+    if not _settings_agree(plan, made):
         raise ValueError(
-            f"{folder / RUNS_DIR / plan.folder} was made with other settings than the experiment (or its length) asks "
-            "for now; remove it, or take another folder"
+            f"{run_dir} was made with other settings than the experiment (or its length) asks for now; remove it, or "
+            "take another folder"
         )
-    return made is None or made["ended"] == "time"
+    if read_config(run_dir)["store"]["sha256"] != store_fingerprint(open_store(store))["sha256"]:
+        raise ValueError(f"{run_dir} was made on another store than {store} is now; remove it, or take another folder")
+    return made["ended"] == "time" or made["digest"] != plan.digest()
+
+
+def _settings_agree(plan: RunPlan, made: Mapping[str, Any]) -> bool:
+    wanted = json.loads(json.dumps(asdict(plan.settings)))  # tuples become lists, as in the file
+    return bool(made["settings"] == wanted)
 
 
 def _make_runs(

@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
+import signal
 import sys
+import threading
 from dataclasses import asdict
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,9 @@ def make_run(
 
     Called in a process of its own, since it sets the number of threads, and ends it.
     """
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # Ctrl-C reaches the sweep alone, which asks to stop once; asked twice, a training is killed
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
 
@@ -42,6 +49,13 @@ def make_run(
         sys.exit(1)
     else:
         sys.exit(130 if result is None else 0)
+
+
+def _end_with_parent() -> None:
+    """Stop, with everything saved, when the sweep is no more, however it ended."""
+    if parent := multiprocessing.parent_process():
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def train_and_evaluate(
@@ -103,7 +117,7 @@ def read_result(run_dir: Path) -> dict[str, Any] | None:
         return None
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not {"name", "store", "seed", "digest", "ended", "evaluations"} <= set(result):
+        if not {"name", "store", "seed", "digest", "length", "settings", "ended", "evaluations"} <= set(result):
             raise ValueError("keys are missing")
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is no result of a run ({error}); remove it, and the sweep evaluates anew") from None

@@ -76,7 +76,7 @@ def sweep(experiment: str, as_json: bool, **options: Any) -> None:
         click.echo(json.dumps({**found, "failed": result.failed, "left": result.left}, indent=2))
     else:
         click.echo(sweep_text(result))
-    raise SystemExit(1 if result.failed else 0)
+    raise SystemExit(1 if result.failed or result.left else 0)
 
 
 @main.command()

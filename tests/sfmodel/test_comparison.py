@@ -35,6 +35,9 @@ def test_intervals_hold_what_they_promise():
     assert 0.02 < astray < 0.06  # Welch's is a little cautious for so few
 
 
-def test_equal_figures_differ_by_nothing_or_for_sure():
-    assert not difference([0.5, 0.5], [0.5, 0.5]).holds
-    assert difference([0.6, 0.6], [0.5, 0.5]).holds
+def test_seeds_that_all_agree_tell_nothing_of_chance():
+    """A few test pairs give equal figures by accident: no interval, rather than one without width."""
+    for values in ([0.5, 0.5], [0.75, 0.75]):
+        found = difference(values, [0.5, 0.5])
+        assert found.value == values[0] - 0.5 and np.isnan(found.low) and np.isnan(found.high) and not found.holds
+    assert difference([0.5, 0.5], [0.25, 0.26]).low > 0

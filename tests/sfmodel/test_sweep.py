@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner
 
 from sfdata.build import build
-from sfdata.locks import only_builder
+from sfdata.locks import TakenError, only_builder
 from sfdata.place import Place
 from sfdata.recipe import read_recipe
 from sfmodel import sweep_stores
@@ -139,6 +139,53 @@ def test_other_settings_are_refused(folder):
         sweep(folder)
     with pytest.raises(ValueError, match="made with other settings"):
         sweep(folder, length=0.1)
+
+
+def test_what_was_made_before_stays_among_the_results(folder):
+    sweep(folder, only=["pool-4"])
+    both = sweep(folder, only=["plain"])
+    document = json.loads((folder / "out" / "sweep.json").read_text())
+    assert [run["name"] for run in document["runs"]] == ["plain", "pool-4", "plain"] and not both.left
+
+
+def test_further_evaluations_need_no_further_training(folder):
+    sweep(folder, only=["pool-4"])
+    run_dir = folder / "out" / "runs" / RUNS[1]
+    before = (run_dir / "last.safetensors").stat().st_mtime_ns
+    (folder / "e.toml").write_text(EXPERIMENT.replace("seeds = [0]", 'seeds = [0]\nalso = ["small:validation"]'))
+    (run,) = sweep(folder, only=["pool-4"]).results
+    assert [entry["split"] for entry in run["evaluations"]] == ["train", "test", "validation"]
+    assert (run_dir / "last.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_store_under_the_same_name_is_refused(folder, write_store):
+    sweep(folder, only=["pool-4"])
+    shutil.rmtree(folder / "stores" / "small.zarr")
+    write_store(folder / "stores" / "small.zarr", ("train",) * 4 + ("test",) * 2, seed=9)
+    with pytest.raises(ValueError, match=r"pool-4/seed-0 was made on another store than .*small\.zarr is now"):
+        sweep(folder, only=["pool-4"])
+
+
+def test_runs_end_with_a_sweep_that_is_killed(folder):
+    (folder / "e.toml").write_text(LONG.replace("epochs = 30", "epochs = 3000"))
+    out, run_dir = folder / "out", folder / "out" / "runs" / RUNS[0]
+    command = [sys.executable, "-m", "sfmodel", "sweep", folder / "e.toml", "-o", out, "--stores", folder / "stores"]
+    command += ["--only", "plain"]
+    process = subprocess.Popen([str(part) for part in command], start_new_session=True)
+    deadline = time.monotonic() + 90
+    while not (run_dir / "resume.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    while time.monotonic() < deadline:
+        try:
+            with only_builder(Place(run_dir)):
+                break
+        except TakenError:  # its run is still saving
+            time.sleep(0.1)
+    else:
+        pytest.fail("the run went on without its sweep")
+    assert 1 <= len(read_log(run_dir)) < 3000
 
 
 def test_limits_of_time_and_length(folder):
