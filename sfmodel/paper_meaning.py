@@ -24,6 +24,7 @@ def _points(sweeps: Mapping[str, Sweep]) -> Iterator[tuple[str, str]]:
     yield "Beside a method that learns nothing.", filter_text(sweeps)
     yield "Beside one answer for everything.", constant_text(sweeps)
     yield "What a split by onset measures.", memory_text(sweeps)
+    yield "How networks err.", hop_text(sweeps)
     yield (
         "Ours is not the paper's data.",
         "What it did otherwise cannot be known. Had it, for one, several references for each onset and divided the "
@@ -136,3 +137,44 @@ def _test_of(run: Run) -> EvaluationResult | None:
 
 def _rates(runs: Sequence[Run]) -> list[float]:
     return [rate for run in runs if (rate := run.rate("test")) is not None]
+
+
+def hop_text(sweeps: Mapping[str, Sweep]) -> str:
+    """Of the predictions that are wrong, how many are so by whole steps from one reference to the next.
+
+    Such a prediction is right within the recording, and belongs to another reference than the one that was shown.
+    """
+    told = []
+    for sweep in sweeps.values():
+        for store in sweep.stores:
+            best = max((run for run in sweep.runs if run.store == store), key=lambda run: run.rate("test") or 0.0)
+            result = _test_of(best)
+            if result is None:
+                continue
+            hop_frames = float(best.config()["store"]["windows"]["reference_hop_s"]) * result.frame_rate_hz
+            found = whole_steps(result.distance_frames, hop_frames)
+            if found is not None:
+                chance = percent(3 / hop_frames)
+                told.append(f"on `{store}` ({best.name}) {percent(found)} % of the wrong ones, {chance} % by chance")
+    if not told:
+        return ""
+    return (
+        "References begin at fixed steps of a recording. A network that has learnt by heart where in the recording a "
+        "snippet lies, but not where the reference begins, errs by whole steps, to within a frame: "
+        f"{'; '.join(told)}."
+    )
+
+
+def whole_steps(distance_frames: NDArray[np.floating], hop_frames: float) -> float | None:
+    """Share of the wrong predictions whose distance is a multiple of a step, to within a frame and a half.
+
+    Examples
+    --------
+    >>> whole_steps(np.array([0.2, -60.3, 119.0, 30.0, 61.9]), 60.0)
+    0.5
+    """
+    wrong = distance_frames[np.abs(distance_frames) >= 1]
+    if not len(wrong):
+        return None
+    steps = np.round(wrong / hop_frames)
+    return float(((steps != 0) & (np.abs(wrong - steps * hop_frames) < 1.5)).mean())
