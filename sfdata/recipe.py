@@ -1,7 +1,6 @@
 """Recipes: everything a build depends on, read from TOML into frozen dataclasses."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from sfdata.midi import MidiSettings
 from sfdata.render import RenderSettings
 from sfdata.rooms import RoomFile, find_rooms
 from sfdata.schema import SPLITS
-from sfdata.shipped_files import shipped_file
+from sfdata.shipped_files import read_toml, shipped_file
 from sfdata.sound import SoundSettings
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramSettings
@@ -282,10 +281,7 @@ def read_recipe(path: str | Path) -> Recipe:
             found = [file for file in shipped_file("pipelines").glob("*.toml") if b"[[runs]]" not in file.read_bytes()]
             shipped = sorted(f"pipelines/{file.name}" for file in found)  # without sfmodel's experiments
             raise FileNotFoundError(f"no recipe at {path}; those shipped: {', '.join(shipped)}") from None
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML: {error}") from None
+    data, _ = read_toml(path)
     try:
         return recipe_from_dict(data, folder=path.parent)
     except ValueError as error:

@@ -24,14 +24,13 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sfdata.schema import SPLITS
-from sfdata.shipped_files import shipped_file
+from sfdata.shipped_files import read_toml, shipped_file
 from sfmodel.baselines import BASELINES
 from sfmodel.settings import TrainingSettings, training_settings
 
@@ -131,11 +130,9 @@ def read_experiment(path: str | Path) -> Experiment:
     path = Path(path)
     if not path.is_file():
         path = shipped_file(str(path))
+    document, text = read_toml(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        return experiment_from_dict(tomllib.loads(text), path.parent, text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML: {error}") from None
+        return experiment_from_dict(document, path.parent, text)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

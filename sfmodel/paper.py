@@ -140,6 +140,11 @@ class Run:
         return read_config(self.directory)
 
 
+def rates(runs: Sequence[Run], split: str = "test", key: str = "bucket1") -> list[float]:
+    """A figure of several runs on a split of their own stores; those that were not evaluated there are left out."""
+    return [rate for run in runs if (rate := run.rate(split, key=key)) is not None]
+
+
 @dataclass(frozen=True)
 class Sweep:
     """What a sweep left of one experiment in its folder.

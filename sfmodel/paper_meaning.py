@@ -1,13 +1,13 @@
 """What the page's comparison means: sentences made of the results alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.windows import nearest_frame
 from sfmodel.evaluation import EvaluationResult
-from sfmodel.paper import GMP, TABLE_3, Run, Sweep, read_predictions
+from sfmodel.paper import GMP, TABLE_3, Run, Sweep, rates, read_predictions
 from sfmodel.paper_text import percent
 
 ONSET, SCALE = "onset", "scale"
@@ -38,12 +38,12 @@ def filter_text(sweeps: Mapping[str, Sweep]) -> str:
     for sweep in sweeps.values():
         for store in sweep.stores:
             figures = sweep.baseline(store, "test")
-            rates = [rate for run in sweep.runs if run.store == store and (rate := run.rate("test")) is not None]
-            if figures is None or not rates:
+            reached = rates([run for run in sweep.runs if run.store == store])
+            if figures is None or not reached:
                 continue
             filtered = float(figures["bucket1"])
-            ahead += filtered > max(rates)
-            told.append(f"`{store}` {percent(filtered)} % against {percent(max(rates))} %")
+            ahead += filtered > max(reached)
+            told.append(f"`{store}` {percent(filtered)} % against {percent(max(reached))} %")
     if not told:
         return ""
     text = (
@@ -102,7 +102,7 @@ def memory_text(sweeps: Mapping[str, Sweep]) -> str:
         pairs = [
             (np.mean(onset), np.mean(scale))
             for name in dict.fromkeys(run.name for run in sweeps[TABLE_3].runs)
-            if (onset := _rates(sweeps[TABLE_3].of(name, ONSET))) and (scale := _rates(sweeps[TABLE_3].of(name, SCALE)))
+            if (onset := rates(sweeps[TABLE_3].of(name, ONSET))) and (scale := rates(sweeps[TABLE_3].of(name, SCALE)))
         ]
         if pairs:
             gaps = [100 * (onset - scale) for onset, scale in pairs]
@@ -133,10 +133,6 @@ def memory_text(sweeps: Mapping[str, Sweep]) -> str:
 def _test_of(run: Run) -> EvaluationResult | None:
     found = read_predictions(run, run.store, "test")
     return found[0] if found else None
-
-
-def _rates(runs: Sequence[Run]) -> list[float]:
-    return [rate for run in runs if (rate := run.rate("test")) is not None]
 
 
 def hop_text(sweeps: Mapping[str, Sweep]) -> str:

@@ -22,8 +22,8 @@ from sfmodel.paper import (
     PRINTED_ISOL_EPOCHS,
     PRINTED_TABLE_3,
     TABLE_3,
-    Run,
     Sweep,
+    rates,
     read_predictions,
     read_sweeps,
 )
@@ -118,8 +118,8 @@ def _table_3(sweep: Sweep, pictures: Pictures) -> str:
             runs = sweep.of(column.run, store)
             row += [str(len(runs)), percent_spread([run.epochs for run in runs], 1)]
             for split in ("train", "test"):
-                row.append(percent_spread(_rates(runs, split)))
-            row.append(percent_spread(_rates(runs, "test", "bucket2")))
+                row.append(percent_spread(rates(runs, split)))
+            row.append(percent_spread(rates(runs, "test", "bucket2")))
         rows.append(row)
     matched = ["**matched filter**", "", "", ""]
     for store in SPLITS:
@@ -148,14 +148,14 @@ def _differences(sweep: Sweep, names: Sequence[str], labels: dict[str, str]) -> 
     """Which columns differ from the first by more than seeds scatter."""
     lines = []
     for store, title in SPLITS.items():
-        base = _rates(sweep.of(BASE_RUN, store), "test")
+        base = rates(sweep.of(BASE_RUN, store), "test")
         if len(base) < 2:
             lines.append(f"Split {title}: one training each, so no interval can be told.")
             continue
         hold: list[str] = []
         fall: list[str] = []
         for name in names:
-            other = _rates(sweep.of(name, store), "test")
+            other = rates(sweep.of(name, store), "test")
             if name == BASE_RUN or not other:
                 continue
             found = difference(other, base)
@@ -175,7 +175,7 @@ def _flattery(sweep: Sweep, names: Sequence[str]) -> str:
     """How much better a split by onset looks than one by scale."""
     found = []
     for name in names:
-        onset, scale = (_rates(sweep.of(name, store), "test") for store in SPLITS)
+        onset, scale = (rates(sweep.of(name, store), "test") for store in SPLITS)
         if onset and scale:
             found.append(100 * (np.mean(onset) - np.mean(scale)))
     if not found:
@@ -252,7 +252,3 @@ def _section(
             pictures.distribution(f"figure-{first_figure + 2}", shown, f"Figure {first_figure + 2}: {subject}")
         )
     return "\n\n".join(parts)
-
-
-def _rates(runs: Sequence[Run], split: str, key: str = "bucket1") -> list[float]:
-    return [rate for run in runs if (rate := run.rate(split, key=key)) is not None]

@@ -1,6 +1,5 @@
 """Words and tables of the page about the paper."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -155,8 +154,7 @@ def provenance_table(sweeps: Mapping[str, Sweep]) -> str:
                 ]
             )
     first = next(iter(sweeps.values()))
-    software = json.loads(json.dumps(first.runs[0].config()["software"]))
-    versions = ", ".join(f"{name} {value}" for name, value in software.items())
+    versions = ", ".join(f"{name} {value}" for name, value in first.runs[0].config()["software"].items())
     heads = ["run", "epochs", "best", "train, %", "test, %", "parameters", "seconds"]
     return (
         f"{len(rows)} trainings; the folder of each holds `config.json`, `log.csv`, weights and predictions. Software: "

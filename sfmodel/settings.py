@@ -1,7 +1,6 @@
 """Settings of a training, saved beside the weights."""
 
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sfdata.order import GROUP_BYTES
-from sfdata.shipped_files import shipped_file
+from sfdata.shipped_files import read_toml, shipped_file
 from sfdata.store import Store
 from sfmodel.architectures import NetworkSettings, default_settings
 
@@ -221,10 +220,7 @@ def read_settings(path: str | Path) -> TrainingSettings:
     path = Path(path)
     if not path.is_file():
         path = shipped_file(str(path))
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML: {error}") from None
+    document, _ = read_toml(path)
     table = document.get("training")
     if not isinstance(table, Mapping):
         raise ValueError(f"{path} has no table [training]; it has {', '.join(document) or 'nothing'}")

@@ -17,6 +17,7 @@ from typing import Any
 
 from sfdata.files import write_atomically
 from sfdata.progress import Progress
+from sfdata.schema import SPLITS
 from sfdata.store import open_store
 from sfdata.writing import software_versions
 from sfmodel.checkpoint import read_config, store_fingerprint
@@ -233,7 +234,7 @@ def _outcome(plan: RunPlan, process: SpawnProcess, folder: Path, result: SweepRe
 def _store_facts(path: Path) -> dict[str, Any]:
     store = open_store(path)
     return {
-        "pairs": {split: len(store.pair_rows(split)) for split in ("train", "validation", "test")},
+        "pairs": {split: len(store.pair_rows(split)) for split in SPLITS},
         "pieces": len(store.pieces["title"]),
         "instruments": [str(name) for name in store.instruments["name"]],
         "presets": [str(preset) for preset in store.instruments["preset"]],

@@ -1,6 +1,5 @@
 """One run of a sweep, in a process of its own: train, evaluate, and leave a result beside the weights."""
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -15,7 +14,7 @@ from typing import Any
 from sfdata.files import write_atomically
 from sfdata.locks import TakenError, only_builder
 from sfdata.place import Place
-from sfdata.store import Store, open_store
+from sfdata.store import open_store
 from sfmodel.evaluation import evaluate, write_predictions
 from sfmodel.experiment import RunPlan
 
@@ -126,8 +125,10 @@ def read_result(run_dir: Path) -> dict[str, Any] | None:
 
 def make_baseline(name: str, store_name: str, split: str, path: Path, folder: Path) -> dict[str, Any]:
     """Measure a classic method on a store, or read what was measured before; predictions lie beside it as CSV."""
+    from sfmodel.checkpoint import store_fingerprint
+
     store = open_store(path)
-    digest = _store_digest(store)
+    digest = store_fingerprint(store)["sha256"]
     file = folder / f"{name}-{store_name}-{split}.json"
     if file.is_file():
         before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -139,7 +140,3 @@ def make_baseline(name: str, store_name: str, split: str, path: Path, folder: Pa
     result = {"store": store_name, "digest": digest, **found.metrics}
     write_atomically(file, (json.dumps(result, indent=1) + "\n").encode())
     return result
-
-
-def _store_digest(store: Store) -> str:
-    return hashlib.sha256(json.dumps(store.attrs.get("checksums", {}), sort_keys=True).encode()).hexdigest()[:16]
