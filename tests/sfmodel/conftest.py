@@ -1,5 +1,9 @@
 """A small synthetic store: random tones, two instruments, splits by piece."""
 
+import signal
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -92,3 +96,29 @@ def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_store() -> Callable[..., Path]:
     """The function that writes a synthetic store of other sizes and splits."""
     return write_synthetic_store
+
+
+@pytest.fixture
+def train_and_kill() -> Callable[..., None]:
+    """Train in a process of its own and kill it at the beginning of a step, counting from one."""
+
+    def train_and_kill(store: Path, run_dir: Path, settings: Any, step: int, **options: Any) -> None:
+        code = f"""
+            import os, signal, torch
+            from sfmodel import learner, training
+            from sfmodel.settings import TrainingSettings
+            torch.set_num_threads(1)
+            step, done = learner.Learner.step, 0
+            def counted(*arguments):
+                global done
+                done += 1
+                if done == {step}:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return step(*arguments)
+            learner.Learner.step = counted
+            training.train({str(store)!r}, {str(run_dir)!r}, {settings!r}, **{options!r})
+        """
+        killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    return train_and_kill

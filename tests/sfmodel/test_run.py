@@ -2,9 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 
 import pytest
@@ -130,26 +127,10 @@ def test_a_log_from_before_phases_is_read(small_store, tmp_path):
     assert read_log(tmp_path) == [dict.fromkeys(LOG_COLUMNS, 1.0)]
 
 
-def test_killed_in_mid_epoch_a_run_goes_on_where_it_last_saved(small_store, tmp_path):
+def test_killed_in_mid_epoch_a_run_goes_on_where_it_last_saved(small_store, tmp_path, train_and_kill):
     """Saved after every batch and killed in the third of the first epoch, none of whose files is there yet."""
     run_dir = tmp_path / "run"
-    code = f"""
-        import os, signal, torch
-        from sfmodel import learner, training
-        from sfmodel.settings import TrainingSettings
-        torch.set_num_threads(1)
-        step, done = learner.Learner.step, 0
-        def counted(*arguments):
-            global done
-            done += 1
-            if done == 3:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return step(*arguments)
-        learner.Learner.step = counted
-        training.train({str(small_store)!r}, {str(run_dir)!r}, {SETTINGS!r}, save_every_s=1e-9)
-    """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    train_and_kill(small_store, run_dir, SETTINGS, 3, save_every_s=1e-9)
     facts = read_tensors(run_dir / "resume.safetensors", "sfmodel-state")[1]
     assert (facts["epoch"], facts["step"], facts["sums"][3]) == (0, 2, 96)
     lines: list[str] = []

@@ -3,9 +3,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,26 +160,10 @@ def test_interrupted_again_and_again(whole_run, small_store, tmp_path, monkeypat
     assert same_weights(whole_run[0], run_dir)
 
 
-def test_killed_and_resumed_equals_uninterrupted(whole_run, small_store, tmp_path):
+def test_killed_and_resumed_equals_uninterrupted(whole_run, small_store, tmp_path, train_and_kill):
     """Kill -9 in the middle of the second epoch: the state of the first one is there, and enough."""
     run_dir = tmp_path / "run"
-    code = f"""
-        import os, signal, torch
-        from sfmodel import learner, training
-        from sfmodel.settings import TrainingSettings
-        torch.set_num_threads(1)
-        step, done = learner.Learner.step, 0
-        def counted(*arguments):
-            global done
-            done += 1
-            if done == {STEPS + 2}:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return step(*arguments)
-        learner.Learner.step = counted
-        training.train({str(small_store)!r}, {str(run_dir)!r}, {SETTINGS!r})
-    """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    train_and_kill(small_store, run_dir, SETTINGS, STEPS + 2)
     assert len(read_log(run_dir)) == 1
     train(small_store, run_dir, SETTINGS, resume=True)
     assert same_weights(whole_run[0], run_dir)
