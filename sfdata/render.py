@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import scipy.io.wavfile
 import soundfile
 from numpy.typing import NDArray
 
@@ -192,8 +193,11 @@ def write_audio(path: Path, samples: NDArray[np.float32], sample_rate_hz: int, s
     factor = 1.0 if peak <= highest or subtype == "FLOAT" else highest / peak
     temporary = path.with_name(path.name + ".tmp")
     try:
-        soundfile.write(temporary, samples * np.float32(factor), sample_rate_hz, subtype=subtype, format=kind.upper())
-    except soundfile.LibsndfileError as error:
+        if subtype == "FLOAT":  # libsndfile would write the time of day into the file
+            scipy.io.wavfile.write(temporary, sample_rate_hz, samples)
+        else:
+            soundfile.write(temporary, samples * np.float32(factor), sample_rate_hz, subtype, format=kind.upper())
+    except (soundfile.LibsndfileError, OSError) as error:
         temporary.unlink(missing_ok=True)
         raise OSError(f"{path} cannot be written (is the disk full?): {error}") from None
     os.replace(temporary, path)
