@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from sfdata.reader import SplitPairs
+from sfdata.sharing import draw_shared
 
 IntArray = NDArray[np.int64]
 GROUP_BYTES = 512 * 2**20  # 42 hours of renditions at 20 float16 frames of 88 bins a second: some 400,000 pairs
@@ -119,6 +120,8 @@ class PairOrder:
         another order than their pairs do in the table).
     fresh_windows : bool
         Draw each pair's reference anew in every epoch in place of the pinned one.
+    snippets_per_reference : int
+        Pairs, at most, that share a fresh reference and follow one another; see :mod:`sfdata.sharing`.
     group_bytes : int
         Size of a group's frames, at most, unless one block alone is larger.
     block_bytes : int
@@ -137,6 +140,7 @@ class PairOrder:
         *,
         shuffled: bool = True,
         fresh_windows: bool = True,
+        snippets_per_reference: int = 1,
         group_bytes: int = GROUP_BYTES,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
@@ -145,7 +149,13 @@ class PairOrder:
                 f"order: seed {seed}, group_bytes {group_bytes}, block_bytes {block_bytes}; expected a seed of at "
                 "least 0 and sizes of at least 1"
             )
+        if snippets_per_reference < 1 or (snippets_per_reference > 1 and not (shuffled and fresh_windows)):
+            raise ValueError(
+                f"order: snippets_per_reference {snippets_per_reference}, shuffled {shuffled}, fresh_windows "
+                f"{fresh_windows}; expected at least 1, and references to be shared only where they are fresh"
+            )
         self.pairs, self.seed, self.shuffled, self.fresh_windows = pairs, seed, shuffled, fresh_windows
+        self.snippets_per_reference = snippets_per_reference
         self.group_bytes, self.block_bytes = group_bytes, block_bytes
 
     @cached_property
@@ -205,6 +215,8 @@ class EpochOrder:
         """All pairs of one group, in order."""
         order, rng = self.order, self._generator(group)
         index = order.blocks.positions(self._groups[group]) if self._groups else np.arange(len(order.pairs))
+        if order.snippets_per_reference > 1:
+            return Part(group, *draw_shared(order.pairs, index, order.snippets_per_reference, rng))
         if order.shuffled:
             index = index[rng.permutation(len(index))]
         return Part(group, index, order.pairs.draw_starts(index, rng) if order.fresh_windows else None)

@@ -1,6 +1,6 @@
 """Voices out of pieces: monophonic lines, or all notes as they are.
 
-A voice is a note array whose ``source`` is the index in the piece's notes. In every method but ``all`` voices are truly
+A voice is a note array whose ``source`` is the index in the piece's notes. But for that of ``all`` they are truly
 monophonic: a note ends where the next one begins. Onsets are never moved. Voices stand from the highest to the lowest.
 """
 
@@ -167,12 +167,24 @@ def everything(notes: NoteArray, settings: VoiceSettings) -> list[NoteArray]:
     return [voice]
 
 
+def everything_and_skyline(notes: NoteArray, settings: VoiceSettings) -> list[NoteArray]:
+    """Take all notes as one polyphonic voice, and the highest line as another: the same piece twice.
+
+    Returns
+    -------
+    list of NoteArray
+        What :func:`everything` and :func:`skyline` give.
+    """
+    return [*everything(notes, settings), *skyline(notes, settings)]
+
+
 METHODS: dict[str, Callable[[NoteArray, VoiceSettings], list[NoteArray]]] = {
     "skyline": skyline,
     "lowest": lowest,
     "voice-separation": separated,
     "chew-wu": contigs,
     "all": everything,
+    "all-and-skyline": everything_and_skyline,
 }
 
 

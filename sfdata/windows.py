@@ -189,6 +189,7 @@ def draw_reference_starts(
     settings: WindowSettings,
     frame_rate_hz: float,
     rng: np.random.Generator,
+    last_onset_frame: FloatArray | None = None,
 ) -> IntArray:
     """Draw for each onset a reference that holds it, evenly among all start frames that keep the margin.
 
@@ -198,6 +199,8 @@ def draw_reference_starts(
         Position of the onset in its reference rendition, in frames.
     frame_count : ndarray of int, shape (pairs,)
         Frames of that rendition.
+    last_onset_frame : ndarray of float, shape (pairs,), optional
+        Where each reference is to hold several onsets: the last of them, `onset_frame` being the first.
 
     Returns
     -------
@@ -207,7 +210,8 @@ def draw_reference_starts(
     length = settings.reference_frames(frame_rate_hz)
     margin = settings.margin_s * frame_rate_hz
     last = np.maximum(0, np.asarray(frame_count) - length)
-    low = np.clip(np.ceil(onset_frame + margin).astype(np.int64) - (length - 1), 0, last)
+    final = onset_frame if last_onset_frame is None else last_onset_frame
+    low = np.clip(np.ceil(final + margin).astype(np.int64) - (length - 1), 0, last)
     high = np.clip(np.floor(onset_frame - margin).astype(np.int64), low, last)
     return low + np.floor(rng.random(len(low)) * (high - low + 1)).astype(np.int64)
 

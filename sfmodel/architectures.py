@@ -1,4 +1,4 @@
-"""Architectures: the settings that determine a network's layers, and the paper's three depths.
+"""Architectures: the settings that determine a network's layers: the paper's three depths, and the matching network.
 
 The paper ("Towards audio based score following", Tables I and II) gives the layers but neither channel widths nor
 dense sizes, and mentions a third depth without describing it. What was chosen here:
@@ -12,8 +12,9 @@ dense sizes, and mentions a third depth without describing it. What was chosen h
   layer of Table II, one hidden layer as in Table I.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 BATCH_NORMS = ("all", "none", "stacks", "concatenation")
 KERNEL = 3
@@ -116,6 +117,84 @@ class NetworkSettings:
         return self.batch_norm in ("all", "concatenation")
 
 
+@dataclass(frozen=True)
+class MatchSettings:
+    """Everything that determines the matching network's layers (:mod:`sfmodel.match`); saved beside its weights.
+
+    Attributes
+    ----------
+    name : str
+        ``match``.
+    reference_frames, snippet_frames, bins : int
+        Shapes of the inputs; `snippet_frames` is odd. At inference references may have any length.
+    width : int
+        Channels of the stacks' convolutions.
+    dilations : tuple of int
+        One residual convolution of three frames each; a dilation of 2 looks two frames to each side.
+    heads, head_size : int
+        Unit vectors a frame, and their length.
+    steps : int
+        Frames that the reference may advance with a frame of the snippet: 0, 1, … ``steps - 1``.
+    beyond_frames : int
+        Silence that is assumed beyond both ends of the reference.
+    head_channels : int
+        Channels of the convolutions that weigh the heads.
+    """
+
+    name: str
+    reference_frames: int
+    snippet_frames: int
+    bins: int
+    width: int = 96
+    dilations: tuple[int, ...] = (1, 1, 2)
+    heads: int = 4
+    head_size: int = 16
+    steps: int = 4
+    beyond_frames: int = 24
+    head_channels: int = 48
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dilations", tuple(self.dilations))
+        if self.reference_frames < 2 or self.snippet_frames < 1 or self.snippet_frames % 2 == 0 or self.bins < 1:
+            raise ValueError(
+                f"network: reference_frames {self.reference_frames}, snippet_frames {self.snippet_frames}, bins "
+                f"{self.bins}; expected at least 2, an odd number, and at least 1"
+            )
+        widths = (self.width, self.heads, self.head_size, self.head_channels, *self.dilations)
+        if min(widths) < 1 or not 1 <= self.steps <= 64 or not 0 <= self.beyond_frames <= 1000:
+            raise ValueError(
+                f"network: width {self.width}, heads {self.heads}, head_size {self.head_size}, head_channels "
+                f"{self.head_channels}, dilations {self.dilations}, steps {self.steps}, beyond_frames "
+                f"{self.beyond_frames}; expected all above zero, at most 64 steps and at most 1000 frames beyond"
+            )
+
+    @property
+    def head_normalised(self) -> bool:
+        """Whether batches of one pair are too small: there is no batch norm here."""
+        return False
+
+
+AnySettings = NetworkSettings | MatchSettings
+
+
+def settings_from(table: Mapping[str, Any]) -> AnySettings:
+    """Settings as JSON holds them.
+
+    Raises
+    ------
+    TypeError
+        If a key is missing or one too many.
+    ValueError
+        If a value is impossible.
+
+    Examples
+    --------
+    >>> settings_from({"name": "match", "reference_frames": 240, "snippet_frames": 27, "bins": 88}).heads
+    4
+    """
+    return MatchSettings(**table) if table.get("name") == "match" else NetworkSettings(**table)
+
+
 def _reduced(reference_frames: int, snippet_frames: int, bins: int) -> NetworkSettings:
     return NetworkSettings(
         *("reduced", reference_frames, snippet_frames, bins, ((1,),), 0, (1024,)),
@@ -133,21 +212,25 @@ def _full(reference_frames: int, snippet_frames: int, bins: int) -> NetworkSetti
     return NetworkSettings("full", reference_frames, snippet_frames, bins, ((16, 16), (32,), (64,)), 32, (768, 768))
 
 
-NETWORKS: dict[str, Callable[[int, int, int], NetworkSettings]] = {
+def _match(reference_frames: int, snippet_frames: int, bins: int) -> MatchSettings:
+    return MatchSettings("match", reference_frames, snippet_frames, bins)
+
+
+NETWORKS: dict[str, Callable[[int, int, int], AnySettings]] = {
     "reduced": _reduced,
     "middle": _middle,
     "full": _full,
+    "match": _match,
 }
 DESCRIPTIONS = {
     "reduced": "dual stack of the paper's Table I: one convolution in each stack, one hidden layer",
     "middle": "dual stack between Tables I and II: two convolutions and a dense layer in each stack, one hidden layer",
     "full": "dual stack of the paper's Table II: four convolutions and a dense layer in each stack, two hidden layers",
+    "match": "dual stack of learned frame features, compared frame by frame and summed over all monotone paths",
 }
 
 
-def default_settings(
-    name: str, reference_frames: int = 240, snippet_frames: int = 27, bins: int = 88
-) -> NetworkSettings:
+def default_settings(name: str, reference_frames: int = 240, snippet_frames: int = 27, bins: int = 88) -> AnySettings:
     """Settings of a named architecture for inputs of the given shape.
 
     Raises
@@ -162,7 +245,7 @@ def default_settings(
     >>> default_settings("tiny")
     Traceback (most recent call last):
     ...
-    ValueError: no network named 'tiny'; expected one of reduced, middle, full
+    ValueError: no network named 'tiny'; expected one of reduced, middle, full, match
     """
     if name not in NETWORKS:
         raise ValueError(f"no network named {name!r}; expected one of {', '.join(NETWORKS)}")

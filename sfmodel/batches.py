@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -43,6 +43,15 @@ class DeviceBatch:
             return [self]
         cut = [tensor.tensor_split(count) for tensor in self.tensors()]
         return [DeviceBatch(*tensors) for tensors in zip(*cut, strict=True)]
+
+    def transposed(self, bins: int) -> "DeviceBatch":
+        """References and snippets moved by so many bins: what leaves at one end is lost, at the other comes silence."""
+        if not bins:
+            return self
+        moved = [torch.roll(frames, bins, dims=2) for frames in (self.reference, self.snippet)]
+        for frames in moved:
+            frames[..., slice(None, bins) if bins > 0 else slice(bins, None)] = 0
+        return replace(self, reference=moved[0], snippet=moved[1])
 
     def to(self, device: torch.device) -> "DeviceBatch":
         """Copy to a device, without waiting where the memory is pinned."""

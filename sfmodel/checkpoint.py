@@ -26,14 +26,18 @@ from torch import Tensor
 
 from sfdata.files import write_atomically
 from sfdata.store import Store
-from sfmodel.networks import DualStack, NetworkSettings, build_network
+from sfmodel.architectures import AnySettings, settings_from
+from sfmodel.networks import Network, build_network, new_network
 
 CONFIG_FORMAT, WEIGHTS_FORMAT, STATE_FORMAT = "sfmodel-run", "sfmodel-weights", "sfmodel-state"
 VERSION = 1
 CONFIG_FILE, RESUME_FILE, LOG_FILE = "config.json", "resume.safetensors", "log.csv"
 FREE_TO_CHANGE = {"network": (), "training": ("epochs", "device", "tensorboard", "network"), "store": ("path",)}
 LATER_SETTINGS: dict[str, dict[str, Any]] = {  # what a config without them means
-    "training": {"accumulate": 1, "phases": [], "compile": False},
+    "training": {
+        **{"accumulate": 1, "phases": [], "compile": False},
+        **{"snippets_per_reference": 1, "transpose_semitones": 0},
+    },
 }
 WEIGHTS_FILES = {"best": "best.safetensors", "last": "last.safetensors"}
 
@@ -121,7 +125,7 @@ def refuse_differences(run_dir: Path, config: Mapping[str, Any]) -> None:
         )
 
 
-def network_settings(config: Mapping[str, Any], path: Path) -> NetworkSettings:
+def network_settings(config: Mapping[str, Any], path: Path) -> AnySettings:
     """Network settings out of a config.
 
     Raises
@@ -130,7 +134,7 @@ def network_settings(config: Mapping[str, Any], path: Path) -> NetworkSettings:
         If they are missing or cannot be.
     """
     try:
-        return NetworkSettings(**config["network"])
+        return settings_from(config["network"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: the network settings cannot be used: {error}") from None
 
@@ -208,12 +212,12 @@ def check_tensors(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[s
             )
 
 
-def save_weights(path: Path, network: DualStack, facts: Mapping[str, Any]) -> None:
+def save_weights(path: Path, network: Network, facts: Mapping[str, Any]) -> None:
     """Write a network's weights; its settings go into the metadata beside `facts`."""
     write_tensors(path, network.state_dict(), WEIGHTS_FORMAT, {**facts, "network": asdict(network.settings)})
 
 
-def load_network(path: str | Path, which: str = "best") -> tuple[DualStack, dict[str, Any]]:
+def load_network(path: str | Path, which: str = "best") -> tuple[Network, dict[str, Any]]:
     """Load a trained network.
 
     Parameters
@@ -225,7 +229,7 @@ def load_network(path: str | Path, which: str = "best") -> tuple[DualStack, dict
 
     Returns
     -------
-    network : DualStack
+    network : DualStack or Match
         On the processor, in evaluation mode.
     config : dict
         The run's config, with ``checkpoint`` added: file, epoch and figures of these weights.
@@ -260,7 +264,7 @@ def load_network(path: str | Path, which: str = "best") -> tuple[DualStack, dict
         )
     # Shapes first: a file that asks for an absurd network fails before anything large is allocated.
     with torch.device("meta"):
-        expected = DualStack(settings).state_dict()
+        expected = new_network(settings).state_dict()
     check_tensors(weights_file, tensors, expected)
     network = build_network(settings)
     network.load_state_dict(tensors)

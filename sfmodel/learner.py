@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sfmodel.architectures import NetworkSettings
+from sfmodel.architectures import AnySettings
 from sfmodel.batch_norm import share_batch_norm
 from sfmodel.batches import DeviceBatch
 from sfmodel.networks import build_network, soft_target_loss
@@ -27,7 +27,7 @@ class Learner:
 
     Parameters
     ----------
-    network : NetworkSettings
+    network : NetworkSettings or MatchSettings
     settings : TrainingSettings
     device : torch.device
     precision : torch.dtype
@@ -35,10 +35,12 @@ class Learner:
     processes : Processes, optional
         Those that train together: each computes its share of a batch, gradients are averaged, batch norm takes its
         statistics from all shares.
+    transpose_bins : tuple of int
+        By one of these, drawn for each batch, its references and snippets are moved together.
 
     Attributes
     ----------
-    network : DualStack
+    network : DualStack or Match
     optimiser : torch.optim.Optimizer
     scaler : torch.amp.GradScaler
         Keeps gradients from vanishing in float16; does nothing in other precisions.
@@ -46,14 +48,15 @@ class Learner:
 
     def __init__(
         self,
-        network: NetworkSettings,
+        network: AnySettings,
         settings: TrainingSettings,
         device: torch.device,
         precision: torch.dtype,
         processes: Processes | None = None,
+        transpose_bins: tuple[int, ...] = (0,),
     ) -> None:
         self.settings, self.device, self.precision = settings, device, precision
-        self.processes = processes or Processes()
+        self.processes, self.transpose_bins = processes or Processes(), transpose_bins
         self.sum_dtype = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         torch.manual_seed(settings.seed)
         self.network = build_network(network).to(device)
@@ -104,6 +107,9 @@ class Learner:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
         sums = torch.zeros(4, dtype=self.sum_dtype, device=self.device)
+        if len(self.transpose_bins) > 1:  # the same in all processes
+            rng = np.random.default_rng([self.settings.seed, epoch, step])
+            batch = batch.transposed(self.transpose_bins[rng.integers(len(self.transpose_bins))])
         parts = batch.parts(min(accumulate, max(1, pairs // world // 2)))
         for number, part in enumerate(parts):
             self._seed(epoch, step, number)

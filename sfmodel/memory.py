@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sfmodel.architectures import AnySettings
 from sfmodel.devices import available_bytes
-from sfmodel.networks import DualStack, NetworkSettings, count_parameters
+from sfmodel.networks import count_parameters, new_network
 
 MIB = 2**20
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
@@ -31,17 +32,17 @@ class MemoryEstimate:
     activations: int
 
 
-def activation_values(settings: NetworkSettings) -> int:
+def activation_values(settings: AnySettings) -> int:
     """Values that one pair leaves in a network's layers, counted by running the layers on shapes alone."""
     with torch.device("meta"):
-        network = DualStack(settings).eval()
+        network = new_network(settings).eval()
         reference = torch.empty(1, settings.reference_frames, settings.bins)
         snippet = torch.empty(1, settings.snippet_frames, settings.bins)
     count = 0
 
     def add(module: nn.Module, inputs: Any, output: Tensor) -> None:
         nonlocal count
-        count += output.numel()
+        count += output.numel() * getattr(module, "kept_values", 1)
 
     for module in network.modules():
         if not list(module.children()):
@@ -50,7 +51,7 @@ def activation_values(settings: NetworkSettings) -> int:
     return count + reference.numel() + snippet.numel()
 
 
-def estimate_memory(settings: NetworkSettings, batch_size: int, precision: torch.dtype) -> MemoryEstimate:
+def estimate_memory(settings: AnySettings, batch_size: int, precision: torch.dtype) -> MemoryEstimate:
     """Estimate what training needs; within a factor of two of what was measured on a processor."""
     return MemoryEstimate(
         weights=4 * 4 * count_parameters(settings),
@@ -58,12 +59,12 @@ def estimate_memory(settings: NetworkSettings, batch_size: int, precision: torch
     )
 
 
-def check_memory(settings: NetworkSettings, batch_size: int, precision: torch.dtype, device: torch.device) -> str:
+def check_memory(settings: AnySettings, batch_size: int, precision: torch.dtype, device: torch.device) -> str:
     """Refuse a training that cannot fit; otherwise say what it needs and what is free.
 
     Parameters
     ----------
-    settings : NetworkSettings
+    settings : NetworkSettings or MatchSettings
     batch_size : int
         Pairs that this process computes at a time.
     precision : torch.dtype

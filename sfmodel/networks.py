@@ -24,16 +24,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sfmodel.architectures import DESCRIPTIONS, KERNEL, NETWORKS, NetworkSettings, default_settings
+from sfmodel.architectures import (
+    DESCRIPTIONS,
+    KERNEL,
+    NETWORKS,
+    AnySettings,
+    MatchSettings,
+    NetworkSettings,
+    default_settings,
+)
+from sfmodel.match import Match
 
 __all__ = [
     "DESCRIPTIONS",
     "NETWORKS",
     "DualStack",
+    "Network",
     "NetworkSettings",
     "build_network",
     "count_parameters",
     "default_settings",
+    "new_network",
     "parameter_count",
     "predict_proba",
     "soft_target_loss",
@@ -143,7 +154,15 @@ class DualStack(nn.Module):
         return logits
 
 
-def build_network(settings: NetworkSettings) -> DualStack:
+Network = DualStack | Match
+
+
+def new_network(settings: AnySettings) -> Network:
+    """A network of the kind that its settings are for, with fresh weights, of any size."""
+    return Match(settings) if isinstance(settings, MatchSettings) else DualStack(settings)
+
+
+def build_network(settings: AnySettings) -> Network:
     """Build a network with fresh weights, refusing one too large for any machine.
 
     Raises
@@ -154,11 +173,12 @@ def build_network(settings: NetworkSettings) -> DualStack:
     count = count_parameters(settings)
     if count > LARGEST_NETWORK:
         raise ValueError(
-            f"network: {count:,} parameters, at most {LARGEST_NETWORK:,} are built; take fewer channels or dense units"
+            f"network: {count:,} parameters, at most {LARGEST_NETWORK:,} are built; take fewer channels or units"
         )
-    network = DualStack(settings)
-    # Channels last is what tensor cores want, and a quarter to three times faster on a processor as well.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = new_network(settings)
+    if isinstance(network, DualStack):
+        # Channels last is what tensor cores want, and a quarter to three times faster on a processor as well.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
@@ -173,10 +193,10 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def count_parameters(settings: NetworkSettings) -> int:
+def count_parameters(settings: AnySettings) -> int:
     """Number of trained parameters of a network that is not built yet; nothing is allocated."""
     with torch.device("meta"):
-        return parameter_count(DualStack(settings))
+        return parameter_count(new_network(settings))
 
 
 def soft_target_loss(logits: Tensor, target_frame: Tensor) -> Tensor:
@@ -211,7 +231,7 @@ def soft_target_loss(logits: Tensor, target_frame: Tensor) -> Tensor:
 
 
 def predict_proba(
-    network: DualStack,
+    network: Network,
     reference: NDArray[np.floating],
     snippet: NDArray[np.floating],
     device: str | torch.device | None = None,
@@ -220,16 +240,16 @@ def predict_proba(
 
     Parameters
     ----------
-    network : DualStack
+    network : DualStack or Match
         Put into evaluation mode for the call; left in the mode it was in.
-    reference : ndarray, shape (pairs, reference_frames, bins)
+    reference : ndarray, shape (pairs, frames, bins)
     snippet : ndarray, shape (pairs, snippet_frames, bins)
     device : str or torch.device, optional
         Where to compute; the network moves there. Where it is, by default.
 
     Returns
     -------
-    ndarray of float32, shape (pairs, reference_frames)
+    ndarray of float32, shape (pairs, frames)
         Rows sum to one.
     """
     if device is not None:

@@ -89,10 +89,16 @@ class Run:
         if len(store.pair_rows("validation")):
             self.validation_reader = open_reader(store, "validation", loading, group_bytes=group_bytes)
         self.order = PairOrder(
-            self.train_reader, settings.seed, fresh_windows=settings.fresh_windows, group_bytes=group_bytes
+            self.train_reader,
+            settings.seed,
+            fresh_windows=settings.fresh_windows,
+            snippets_per_reference=settings.snippets_per_reference,
+            group_bytes=group_bytes,
         )
         self.fingerprint = store_fingerprint(store)
-        self.learner = Learner(self.network_settings, settings, device, self.precision, processes)
+        self.learner = Learner(
+            self.network_settings, settings, device, self.precision, processes, settings.transpose_bins(store)
+        )
         self.network = self.learner.network
         self.progress = Progress(learning_rate=self.phases[0].learning_rate)
 

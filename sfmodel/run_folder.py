@@ -16,7 +16,7 @@ from sfmodel.checkpoint import (
     save_weights,
     write_config,
 )
-from sfmodel.networks import DualStack
+from sfmodel.networks import Network
 from sfmodel.progress import Progress, Row, save_state, write_log
 
 
@@ -60,7 +60,7 @@ class RunFolder:
         write_config(self.path, config)
         write_log(self.path, history)
 
-    def save_epoch(self, network: DualStack, history: list[Row], best: bool) -> None:
+    def save_epoch(self, network: Network, history: list[Row], best: bool) -> None:
         """Write the weights of an epoch, as the best ones too if they are, and the log."""
         row = history[-1]
         if best:
@@ -68,6 +68,6 @@ class RunFolder:
         save_weights(self.path / WEIGHTS_FILES["last"], network, row)
         write_log(self.path, history)
 
-    def save_state(self, network: DualStack, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+    def save_state(self, network: Network, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
         """Write all that going on needs."""
         save_state(self.path, network, optimiser, progress)

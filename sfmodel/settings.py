@@ -11,7 +11,7 @@ import numpy as np
 from sfdata.order import GROUP_BYTES
 from sfdata.shipped_files import read_toml, shipped_file
 from sfdata.store import Store
-from sfmodel.architectures import NetworkSettings, default_settings
+from sfmodel.architectures import AnySettings, default_settings
 
 NO_DROPOUT = {"pool_dropout": 0.0, "stack_dropout": 0.0, "head_dropout": 0.0}
 WARM_UP = 0.05  # of the steps
@@ -40,9 +40,10 @@ class TrainingSettings:
     Attributes
     ----------
     model : str
-        Name of the architecture: ``reduced``, ``middle`` or ``full``.
+        Name of the architecture: ``reduced``, ``middle``, ``full`` or ``match``.
     network : dict
-        What differs from the architecture's defaults: fields of :class:`sfmodel.architectures.NetworkSettings`.
+        What differs from the architecture's defaults: fields of :class:`sfmodel.architectures.NetworkSettings`, or
+        of :class:`~sfmodel.architectures.MatchSettings` for ``match``.
     epochs : int
         At most so many passes over the training split.
     batch_size : int
@@ -69,6 +70,11 @@ class TrainingSettings:
         one begins with its own learning rate. Empty for a single phase.
     fresh_windows : bool
         Draw each pair's reference anew in every epoch in place of the pinned one.
+    snippets_per_reference : int
+        Pairs, at most, that share such a reference and follow one another: ``match`` encodes it once for all of them.
+    transpose_semitones : int
+        Move reference and snippet of each batch together by up to so many semitones, up or down, within the bins:
+        other keys for nothing. Not for mel bands.
     shuffle_mib : int
         Frames whose pairs are shuffled together, at most, in MiB. A split that is larger is taken in such groups of
         its pieces (see :mod:`sfdata.order`), whether it fits into memory or not; read in blocks, two of them are held.
@@ -96,6 +102,8 @@ class TrainingSettings:
     schedule: str = "constant"
     phases: tuple[dict[str, Any], ...] = ()
     fresh_windows: bool = True
+    snippets_per_reference: int = 1
+    transpose_semitones: int = 0
     shuffle_mib: int = GROUP_BYTES // 2**20
     seed: int = 0
     device: str = "auto"
@@ -106,7 +114,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "phases", tuple(dict(phase) for phase in self.phases))  # lists come from JSON
         least = {"epochs": 1, "batch_size": 1, "accumulate": 1, "patience": 1, "plateau_patience": 1}
-        least |= {"shuffle_mib": 1, "seed": 0}
+        least |= {"snippets_per_reference": 1, "transpose_semitones": 0, "shuffle_mib": 1, "seed": 0}
         for name, low in least.items():
             value = getattr(self, name)
             if value is not None and value < low:
@@ -124,6 +132,11 @@ class TrainingSettings:
             raise ValueError(
                 f"training: accumulate {self.accumulate} parts of batches of {self.batch_size}; expected no more parts "
                 "than pairs"
+            )
+        if self.snippets_per_reference > 1 and not self.fresh_windows:
+            raise ValueError(
+                f"training: snippets_per_reference {self.snippets_per_reference} without fresh_windows; expected 1, "
+                "since pinned references are each pair's own"
             )
         for number, phase in enumerate(self.phases, 1):
             wrong = sorted(set(phase) - set(IN_PHASES))
@@ -155,7 +168,7 @@ class TrainingSettings:
         """Epochs of all phases together, at most."""
         return sum(phase.epochs for phase in self.each_phase())
 
-    def network_settings(self, store: Store) -> NetworkSettings:
+    def network_settings(self, store: Store) -> AnySettings:
         """Settings of the network for a store's windows and bins.
 
         Raises
@@ -171,6 +184,25 @@ class TrainingSettings:
                 f"network: no setting {', '.join(unknown)}; expected some of {', '.join(asdict(defaults))}"
             )
         return replace(defaults, **self.network)
+
+    def transpose_bins(self, store: Store) -> tuple[int, ...]:
+        """Bins by which batches may be moved, evenly drawn.
+
+        Raises
+        ------
+        ValueError
+            If a semitone is no whole number of a store's bins.
+        """
+        if not self.transpose_semitones:
+            return (0,)
+        spectrogram = store.spectrogram
+        if spectrogram.scale == "mel" or spectrogram.bins_per_octave % 12:
+            raise ValueError(
+                f"training: transpose_semitones {self.transpose_semitones} with {spectrogram.scale} bins, "
+                f"{spectrogram.bins_per_octave} an octave; expected bins that divide semitones: take 0"
+            )
+        size = spectrogram.bins_per_octave // 12
+        return tuple(size * n for n in range(-self.transpose_semitones, self.transpose_semitones + 1))
 
 
 def training_settings(table: Mapping[str, Any], base: TrainingSettings | None = None) -> TrainingSettings:
