@@ -223,7 +223,7 @@ def load_network(path: str | Path, which: str = "best") -> tuple[Network, dict[s
     Parameters
     ----------
     path : str or Path
-        A run's folder, or a weights file in one (its ``config.json`` must lie beside it).
+        A run's folder; a weights file in one (its ``config.json`` must lie beside it); or an exported one.
     which : {"best", "last"}
         Which weights to take from a folder.
 
@@ -254,9 +254,14 @@ def load_network(path: str | Path, which: str = "best") -> tuple[Network, dict[s
     if not path.exists():
         raise FileNotFoundError(f"no run at {path}; make one with 'sfmodel train STORE -o {path}'")
     run_dir, weights_file = (path, path / WEIGHTS_FILES[which]) if path.is_dir() else (path.parent, path)
-    config = read_config(run_dir)
-    settings = network_settings(config, run_dir / CONFIG_FILE)
+    alone = not path.is_dir() and not (run_dir / CONFIG_FILE).is_file()  # perhaps it was exported
+    config = {} if alone else read_config(run_dir)
     tensors, facts = read_tensors(weights_file, WEIGHTS_FORMAT)
+    if "config" in facts:
+        config = facts["config"]
+    elif alone:
+        read_config(run_dir)  # says what is missing
+    settings = network_settings(config, weights_file if "config" in facts else run_dir / CONFIG_FILE)
     if network_settings(facts, weights_file) != settings:
         raise ValueError(
             f"{weights_file} was trained as {facts['network']}; {run_dir / CONFIG_FILE} says {asdict(settings)}: "
@@ -269,5 +274,40 @@ def load_network(path: str | Path, which: str = "best") -> tuple[Network, dict[s
     network = build_network(settings)
     network.load_state_dict(tensors)
     network.eval()
-    figures = {key: value for key, value in facts.items() if key != "network"}
+    figures = {key: value for key, value in facts.items() if key not in ("network", "config")}
     return network, {**config, "checkpoint": {"file": str(weights_file), **figures}}
+
+
+def export_network(path: str | Path, output: str | Path, which: str = "best") -> int:
+    """Write a trained network as one file that needs no other: weights, settings, and what it was trained on.
+
+    Parameters
+    ----------
+    path : str or Path
+        See :func:`load_network`.
+    output : str or Path
+        Ends in ``.safetensors``.
+    which : {"best", "last"}
+
+    Returns
+    -------
+    int
+        Its size in bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the network or the folder to write into is not there.
+    ValueError
+        If the network cannot be read, or `output` has another ending.
+    """
+    output = Path(output)
+    if output.suffix != ".safetensors":
+        raise ValueError(f"cannot export to {output}; expected a name that ends in .safetensors")
+    if not output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {output}: there is no folder {output.parent}")
+    network, config = load_network(path, which)
+    figures = {key: value for key, value in config.pop("checkpoint").items() if key != "file"}
+    config["store"] = {key: value for key, value in config["store"].items() if key != "path"}
+    save_weights(output, network, {**figures, "config": config})
+    return output.stat().st_size

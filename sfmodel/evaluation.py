@@ -1,8 +1,9 @@
 """Evaluation: any method on the pinned pairs of a store, with the same metrics on the same items.
 
-A *method* is a trained network, named by its run directory or weights file, or a baseline, named as in
-:data:`sfmodel.baselines.BASELINES`. Both score every frame of the reference; the frame with the highest score is the
-prediction (the first of them where several are equal). PyTorch is imported only when a network is opened.
+A *method* is the bundled network, by the name ``bundled``, another one, named by its run directory or weights file, or
+a baseline, named as in :data:`sfmodel.baselines.BASELINES`. All score every frame of the reference; the frame with
+the highest score is the prediction (the first of them where several are equal). PyTorch is imported only when a network
+is opened.
 """
 
 import csv
@@ -20,8 +21,9 @@ from sfdata.spectrogram import SpectrogramSettings
 from sfdata.store import Store, open_store
 from sfdata.windows import WindowSettings
 from sfmodel.baselines import BASELINES
+from sfmodel.bundled import BUNDLED, bundled_weights
 from sfmodel.loading import Reader, open_reader
-from sfmodel.metrics import error_ms, evaluate_predictions
+from sfmodel.metrics import calibration_error, error_ms, evaluate_predictions, refined_frame, top_confidence
 
 BATCH_SIZE = 64  # keeps a batch of references within a core's cache; larger ones measured slower
 PREDICTION_COLUMNS = (
@@ -102,7 +104,7 @@ class EvaluationResult:
 
 
 def open_method(method: str | Path, device: str = "auto") -> Method:
-    """Open a baseline by its name, or a network by its run directory or weights file.
+    """Open a baseline or the bundled network by its name, another network by its run directory or weights file.
 
     Parameters
     ----------
@@ -119,10 +121,12 @@ def open_method(method: str | Path, device: str = "auto") -> Method:
     if str(method) in BASELINES:
         baseline = BASELINES[str(method)]
         return Method(baseline.name, "baseline", baseline.description, baseline.scores)
+    if str(method) == BUNDLED:
+        return _open_network(bundled_weights(), device, BUNDLED)
     path = Path(method)
     if not path.exists():
         raise ValueError(
-            f"{str(method)!r} is neither a run directory or weights file nor a baseline; "
+            f"{str(method)!r} is neither a run directory or weights file, nor {BUNDLED!r}, nor a baseline; "
             f"the baselines are {', '.join(BASELINES)}"
         )
     return _open_network(path, device)
@@ -218,14 +222,22 @@ def evaluate(
     position = np.arange(count, dtype=np.int64) * len(reader) // count  # (pairs,): all of them, or evenly spread
     predicted = np.empty(count, dtype=np.int64)
     score = np.empty(count, dtype=np.float32)
+    refined, confidence = np.empty(count), np.empty(count)
     for first in _steps(count, batch_size, f"{opened.name} on {split}", progress):
         part = slice(first, first + batch_size)
         scores = score_pairs(opened, reader, position[part])  # (batch, T)
         predicted[part] = scores.argmax(axis=1)
         score[part] = scores.max(axis=1)
+        if opened.kind == "network":
+            refined[part], confidence[part] = refined_frame(scores), top_confidence(scores)
     target = np.asarray(reader.target_frame[position], dtype=np.float64)
     piece, lookalikes = reader.piece[position], reader.lookalikes[position]
     figures = evaluate_predictions(predicted, target, reader.frame_rate_hz, piece, lookalikes)
+    if opened.kind == "network":
+        error = error_ms(refined, target, reader.frame_rate_hz)
+        figures["refined_median_ms"] = float(np.median(error))
+        hit = np.abs(predicted - target) <= 1
+        figures["expected_calibration_error"] = calibration_error(confidence, hit)
     return EvaluationResult(
         metrics={"method": opened.name, "split": split, **figures},
         frame_rate_hz=reader.frame_rate_hz,
@@ -268,7 +280,7 @@ def write_predictions(path: Path, result: EvaluationResult, store: Store) -> Non
     write_atomically(path, text.getvalue().encode())
 
 
-def _open_network(path: Path, device: str) -> Method:
+def _open_network(path: Path, device: str, called: str | None = None) -> Method:
     """Open a trained network; the only place here that needs PyTorch."""
     try:
         import torch  # noqa: F401
@@ -288,7 +300,7 @@ def _open_network(path: Path, device: str) -> Method:
         raise ValueError(f"{path}: the config's spectrogram settings and windows cannot be used: {error}") from None
     name = network.settings.name
     return Method(
-        str(path),
+        called or str(path),
         "network",
         f"network {name}",
         lambda ref, snip: predict_proba(network, ref, snip),

@@ -63,19 +63,18 @@ class PathSums(nn.Module):
 
     def forward(self, similarity: Tensor) -> Tensor:
         """Score (snippet_frames, pairs, heads, frames) as (pairs, 2 · heads, frames): to the left, to the right."""
-        # in full precision whatever the rest is computed in: thirteen factors follow each other
-        with torch.autocast(similarity.device.type, enabled=False):
-            similarity = similarity.float() if similarity.dtype != torch.float64 else similarity
-            scaled = similarity * self.scale[:, None]
-            length, pairs, heads, _ = scaled.shape
-            silence = self.silence[:, None].expand(length, pairs, heads, self.beyond)
-            scaled = torch.cat([silence, scaled, silence], dim=3)
-            middle = length // 2
-            # to the right in time means from the end of the mirrored reference: both ends lead to the middle frame
-            ways = torch.cat([scaled[: middle + 1], scaled[middle:].flip(0, 3)], dim=2)
-            sums = path_sum(ways * self.frame_weight[:, None, :, None], self.step)
-            sums = torch.cat([sums[:, :heads], sums[:, heads:].flip(2)], dim=1)
-            return sums[..., self.beyond : -self.beyond or None]
+        if similarity.dtype != torch.float64:
+            similarity = similarity.float()  # whatever the rest is computed in: many factors follow each other
+        scaled = similarity * self.scale[:, None]
+        length, pairs, heads, _ = scaled.shape
+        silence = self.silence[:, None].expand(length, pairs, heads, self.beyond)
+        scaled = torch.cat([silence, scaled, silence], dim=3)
+        middle = length // 2
+        # to the right in time means from the end of the mirrored reference: both ends lead to the middle frame
+        ways = torch.cat([scaled[: middle + 1], scaled[middle:].flip(0, 3)], dim=2)
+        sums = path_sum(ways * self.frame_weight[:, None, :, None], self.step)
+        sums = torch.cat([sums[:, :heads], sums[:, heads:].flip(2)], dim=1)
+        return sums[..., self.beyond : -self.beyond or None]
 
 
 class Match(nn.Module):
@@ -130,14 +129,19 @@ class Match(nn.Module):
                     f"(pairs, {frames or 'frames'}, {settings.bins})"
                 )
         dtype = next(self.parameters()).dtype
-        is_new = torch.ones(len(reference), dtype=torch.bool, device=reference.device)
-        is_new[1:] = (reference[1:] != reference[:-1]).flatten(1).any(dim=1)
-        references = self.reference_stack(reference[is_new].to(dtype))  # (distinct, heads, head_size, frames)
+        references = self._encode_references(reference.to(dtype))  # (pairs, heads, head_size, frames)
         snippets = self.snippet_stack(snippet.to(dtype))  # (pairs, heads, head_size, snippet_frames)
-        similarity = torch.matmul(snippets.transpose(2, 3), references[is_new.cumsum(0) - 1])
+        similarity = torch.matmul(snippets.transpose(2, 3), references)
         similarity = similarity.permute(2, 0, 1, 3)  # (snippet_frames, pairs, heads, frames)
         left, right = self.paths(similarity).chunk(2, dim=1)
         middle = similarity[settings.snippet_frames // 2]
         features = torch.cat([middle, left / 4, right / 4, (left + right) / 6], dim=1).to(dtype)
         logits: Tensor = self.head(features) + self.direct(features)  # (pairs, 1, frames)
         return logits[:, 0]
+
+    def _encode_references(self, reference: Tensor) -> Tensor:
+        if len(reference) == 1:
+            return self.reference_stack(reference)
+        is_new = torch.ones(len(reference), dtype=torch.bool, device=reference.device)
+        is_new[1:] = (reference[1:] != reference[:-1]).flatten(1).any(dim=1)
+        return self.reference_stack(reference[is_new])[is_new.cumsum(0) - 1]

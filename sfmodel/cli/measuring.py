@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from sfdata.cli import JSON
+from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.cli.group import device_option, main
 
 
@@ -40,6 +41,50 @@ def evaluate(method: str, store: str, split: str, predictions: Path | None, devi
     if predictions is not None:
         write_predictions(predictions, result, opened)
     click.echo(json.dumps(result.metrics, indent=2) if as_json else metrics_text(result.metrics))
+
+
+@main.command()
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("performance", type=click.Path(path_type=Path))
+@click.option("--at", "at_s", type=float, multiple=True, required=True, help="Seconds into PERFORMANCE; repeatable.")
+@click.option("--model", default="bundled", show_default=True, help="bundled, or a run's folder or weights.")
+@click.option("--soundfont", default=DEFAULT_INSTRUMENT, show_default=True, help="Plays MIDI: NAME[:PROGRAM] or path.")
+@device_option
+@JSON
+def predict(
+    reference: Path,
+    performance: Path,
+    at_s: tuple[float, ...],
+    model: str,
+    soundfont: str,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Tell where in REFERENCE moments of PERFORMANCE lie.
+
+    Each is MIDI, which is rendered first, or sound. The network hears 1.35 s about each moment, and nothing else:
+    where the piece repeats itself it cannot know which time it is, and says so in its confidence.
+
+    Example: sfmodel predict score.mid performance.flac --at 12.5 --at 20
+    """
+    from sfmodel.locating import load_locator
+
+    places = load_locator(model, device).locate(reference, performance, at_s, soundfont)
+    if as_json:
+        rows = [
+            {
+                "performance_time_s": place.at_s,
+                "reference_time_s": round(place.time_s, 4),
+                "confidence": round(place.confidence, 4),
+                "others": [{"reference_time_s": round(t, 4), "confidence": round(c, 4)} for t, c in place.others],
+            }
+            for place in places
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for place in places:
+        others = "".join(f"; or {time_s:.2f} s ({confidence:.0%})" for time_s, confidence in place.others)
+        click.echo(f"{place.at_s:.2f} s -> {place.time_s:.2f} s ({place.confidence:.0%}){others}")
 
 
 @main.command()

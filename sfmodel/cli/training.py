@@ -13,16 +13,29 @@ from sfmodel.cli.group import device_option, main
 @main.command()
 @JSON
 def models(as_json: bool) -> None:
-    """List the networks that can be trained, and the classic methods.
+    """List the trained network that ships, the networks that can be trained, and the classic methods.
 
     Parameters are counted for the default windows: 240 and 27 frames of 88 bins.
 
     Example: sfmodel models --json
     """
     from sfmodel.baselines import BASELINES
-    from sfmodel.networks import DESCRIPTIONS, NETWORKS, count_parameters, default_settings
+    from sfmodel.bundled import BUNDLED, bundled_weights
+    from sfmodel.checkpoint import load_network
+    from sfmodel.networks import DESCRIPTIONS, NETWORKS, count_parameters, default_settings, parameter_count
 
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, Any]] = []
+    if bundled_weights().is_file():
+        network, config = load_network(bundled_weights())
+        rows.append(
+            {
+                "name": BUNDLED,
+                "parameters": parameter_count(network),
+                "bundled": True,
+                "description": f"{config['training']['model']}, trained: weights that ship with the package",
+            }
+        )
+    rows += [
         {
             "name": name,
             "parameters": count_parameters(default_settings(name)),
@@ -153,3 +166,21 @@ def train(
         click.echo(
             f"{run_dir}: {summary['epochs']} epochs in {summary['seconds']:.0f} s, ended by {summary['ended']}{best}"
         )
+
+
+@main.command()
+@click.argument("network", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.safetensors")
+@click.option("--which", default="best", show_default=True, help="best, or last: the weights of which epoch.")
+@JSON
+def export(network: Path, output: Path, which: str, as_json: bool) -> None:
+    """Write a trained network as one file: weights, settings, and what it was trained on.
+
+    Commands that take a run's folder take such a file as well.
+
+    Example: sfmodel export run -o follower.safetensors
+    """
+    from sfmodel.checkpoint import export_network
+
+    size = export_network(network, output, which)
+    click.echo(json.dumps({"file": str(output), "bytes": size}) if as_json else f"{output}: {size:,} bytes")
