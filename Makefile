@@ -11,7 +11,7 @@ MIDI := sfdata/shipped/giantmidi
 FEW := $(MIDI)/Bach_*.mid $(MIDI)/Haydn_*.mid $(MIDI)/Scarlatti_*.mid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench fuzz stress clean
+.PHONY: help install demo test check bench bundled fuzz stress clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -39,6 +39,7 @@ demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a rep
 	$(BIN)/sfdata validate $(DEMO)/human.zarr --instruments
 	$(BIN)/sfdata verify $(DEMO)/human.zarr --sample 20
 	$(BIN)/sfmodel evaluate matched-filter-5 $(DEMO)/human.zarr
+	$(BIN)/sfmodel evaluate bundled $(DEMO)/human.zarr
 	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html"
 
 test: $(INSTALLED)  ## run the tests
@@ -52,6 +53,12 @@ check: $(INSTALLED)  ## lint and check types
 bench: $(INSTALLED)  ## measure everything against its bounds, side by side with others, and write docs/benchmarks.md
 	$(BIN)/python -m pip install --quiet pyfluidsynth mido threadpoolctl
 	$(BIN)/python benchmarks/run_all.py
+
+bundled: $(INSTALLED)  ## make the bundled network again: fetch soundfonts, build, train, export (two hours on two cores)
+	$(BIN)/sfdata soundfonts fetch fluidr3-gm fluidr3-mono-gm musescore-general
+	$(BIN)/sfdata build pipelines/bundled.toml -o bundled.zarr
+	OMP_NUM_THREADS=1 $(BIN)/sfmodel train bundled.zarr --config pipelines/bundled-training.toml -o bundled-run --resume
+	$(BIN)/sfmodel export bundled-run --which last -o sfmodel/weights/bundled.safetensors
 
 fuzz: $(INSTALLED)  ## build a store from 1,000 damaged MIDI files and count what became of them
 	$(BIN)/python tests/fuzzing.py --count 1000

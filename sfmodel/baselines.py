@@ -23,6 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sfmodel.features import FeatureSettings, frame_features
+from sfmodel.paths import HiddenMarkov, SubsequenceDtw
+
 FIVE_SCALES = (0.7, 0.84, 1.0, 1.19, 1.41)  # half an octave of tempo to each side, in quarter-octave steps
 SMALL_PRODUCT = 200_000  # multiplications in a matrix product that OpenBLAS leaves to one thread
 SILENCE = 1e-10  # a window with less than this share of its whole array's energy counts as silent
@@ -196,7 +199,7 @@ def normalised_cross_correlation(
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method that needs no training.
+    """A matched filter.
 
     Attributes
     ----------
@@ -206,19 +209,37 @@ class Baseline:
         One line.
     time_scales : tuple of float
     remove_mean : bool
+    features : FeatureSettings, optional
+        What is compared in place of the frames as they are stored.
     """
 
     name: str
     description: str
     time_scales: tuple[float, ...] = (1.0,)
     remove_mean: bool = True
+    features: FeatureSettings | None = None
 
     def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
         """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
+        if self.features is not None:
+            reference, snippet = (frame_features(frames, self.features) for frames in (reference, snippet))
         return normalised_cross_correlation(reference, snippet, self.time_scales, self.remove_mean)
 
 
-BASELINES: dict[str, Baseline] = {
+@dataclass(frozen=True)
+class PathBaseline:
+    """A method that looks for paths; see :mod:`sfmodel.paths`."""
+
+    name: str
+    description: str
+    method: SubsequenceDtw | HiddenMarkov
+
+    def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
+        """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
+        return self.method.scores(reference, snippet)
+
+
+BASELINES: dict[str, Baseline | PathBaseline] = {
     baseline.name: baseline
     for baseline in (
         Baseline("matched-filter", "normalised cross-correlation of snippet and reference"),
@@ -227,5 +248,14 @@ BASELINES: dict[str, Baseline] = {
             "the same with the snippet at five time scales, 0.7 to 1.41; the best one counts",
             FIVE_SCALES,
         ),
+        Baseline(
+            "matched-filter-tuned",
+            "the same on frame-wise normalised features, tuned",
+            FIVE_SCALES,
+            False,
+            FeatureSettings(flux=1.0),
+        ),
+        PathBaseline("subsequence-dtw", "dynamic time warping from the onset to both sides, tuned", SubsequenceDtw()),
+        PathBaseline("hmm", "hidden Markov model over the reference's frames, forward-backward, tuned", HiddenMarkov()),
     )
 }

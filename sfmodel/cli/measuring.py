@@ -11,7 +11,7 @@ from sfmodel.cli.group import device_option, main
 
 
 @main.command()
-@click.argument("method", metavar="RUN_DIR|BASELINE")
+@click.argument("method", metavar="RUN_DIR|NAME")
 @click.argument("store")
 @click.option("--split", default="test", show_default=True, help="train, validation, test or all.")
 @click.option(
@@ -24,10 +24,10 @@ from sfmodel.cli.group import device_option, main
 def evaluate(method: str, store: str, split: str, predictions: Path | None, device: str, as_json: bool) -> None:
     """Measure a trained network, or a classic method, on the pairs of STORE.
 
-    Hit rates and errors, each with a 95 % interval from resampling pieces. Baselines: matched-filter,
-    matched-filter-5.
+    Hit rates and errors, each with a 95 % interval from resampling pieces. 'bundled' is the trained network that
+    ships; 'sfmodel models' lists the classic methods.
 
-    Example: sfmodel evaluate matched-filter demo.zarr
+    Example: sfmodel evaluate bundled demo.zarr
     """
     from sfdata.store import open_store
     from sfmodel.evaluation import evaluate as evaluate_method

@@ -7,6 +7,7 @@ import torch
 from sfdata.files import write_atomically
 from sfmodel.checkpoint import (
     WEIGHTS_FORMAT,
+    export_network,
     load_network,
     read_config,
     read_tensors,
@@ -158,3 +159,38 @@ def test_a_moved_run_still_loads(run_dir, tmp_path_factory):
     moved = tmp_path_factory.mktemp("elsewhere") / "run"
     shutil.move(run_dir, moved)
     assert load_network(moved)[1]["checkpoint"]["epoch"] == 3
+
+
+def test_an_exported_network_stands_alone(run_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    write_config(run_dir, {**config_of(TINY), "store": {"path": "/home/someone/a.zarr", "pairs": 5}})
+    size = export_network(run_dir, folder / "net.safetensors")
+    assert size == (folder / "net.safetensors").stat().st_size
+    network, config = load_network(folder / "net.safetensors")
+    expected, _ = load_network(run_dir)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, expected.state_dict()[name]), name
+    assert config["checkpoint"]["epoch"] == 3 and config["store"] == {"pairs": 5}  # nobody's path goes along
+    assert load_network(export_of(run_dir, folder, "last"))[1]["checkpoint"]["epoch"] == 7
+    # wherever it lies, also beside another run's config
+    shutil.copy(folder / "net.safetensors", run_dir / "copy.safetensors")
+    assert load_network(run_dir / "copy.safetensors")[1]["store"] == {"pairs": 5}
+
+
+def export_of(run_dir, folder, which):
+    export_network(run_dir, folder / f"{which}.safetensors", which)
+    return folder / f"{which}.safetensors"
+
+
+def test_what_cannot_be_exported(run_dir, tmp_path):
+    with pytest.raises(ValueError, match="ends in .safetensors"):
+        export_network(run_dir, tmp_path / "net.pt")
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        export_network(run_dir, tmp_path / "none" / "net.safetensors")
+    with pytest.raises(FileNotFoundError, match="no run at"):
+        export_network(tmp_path / "none", tmp_path / "net.safetensors")
+    lonely = tmp_path / "lonely"
+    lonely.mkdir()
+    shutil.copy(run_dir / "best.safetensors", lonely / "best.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+        load_network(lonely / "best.safetensors")

@@ -1,0 +1,54 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from sfdata.midi import read_piece
+from sfdata.notes import snap_to_event_grid
+from sfdata.render import render
+from sfdata.side import SCORE_VELOCITY, read_side
+from sfdata.soundfonts import resolve_instrument
+from sfdata.spectrogram import SpectrogramSettings, spectrogram
+
+SETTINGS = SpectrogramSettings()
+
+
+def test_midi_and_its_sound_are_the_same_frames(short_midi, tmp_path: Path):
+    side = read_side(short_midi[0], SETTINGS)
+    piece = read_piece(short_midi[0])
+    notes = snap_to_event_grid(piece.notes, SETTINGS.sample_rate_hz)
+    samples = render(notes, resolve_instrument("timgm6mb:0"), SETTINGS.sample_rate_hz)
+    assert np.array_equal(side.frames, spectrogram(samples, SETTINGS)) and side.start_s == piece.cut_s
+    soundfile.write(tmp_path / "a.WAV", samples, SETTINGS.sample_rate_hz, subtype="FLOAT")
+    heard = read_side(tmp_path / "a.WAV", SETTINGS)
+    assert np.array_equal(heard.frames, side.frames) and heard.start_s == 0
+    assert side.end_s == side.start_s + (len(side.frames) - 1) / 20
+    # the first note begins where the file says
+    first = np.flatnonzero(side.frames.max(axis=1) > 0.05)[0] / 20 + side.start_s
+    assert abs(first - (piece.notes["onset_s"][0] + piece.cut_s)) < 0.1
+
+
+def test_scores_are_played_without_dynamics(short_midi):
+    loud = read_side(short_midi[0], SETTINGS, velocity=100)
+    soft = read_side(short_midi[0], SETTINGS, velocity=SCORE_VELOCITY)
+    own = read_side(short_midi[0], SETTINGS, "timgm6mb:1")
+    assert loud.frames.mean() > soft.frames.mean() and own.frames.shape == soft.frames.shape
+    assert not np.array_equal(own.frames, soft.frames)
+
+
+def test_what_cannot_be_read(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        read_side(tmp_path / "none.mid", SETTINGS)
+    for name, content, said in (
+        ("a.txt", b"x", r"ends in '\.txt'; expected MIDI \(\.mid, \.midi\) or sound"),
+        ("a.mid", b"x", "a.mid"),
+        ("a.wav", b"RIFF", "cannot be read as sound"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=said):
+            read_side(tmp_path / name, replace(SETTINGS))
+    soundfile.write(tmp_path / "b.wav", np.zeros(0), 22050)
+    with pytest.raises(ValueError, match="holds no sound"):
+        read_side(tmp_path / "b.wav", SETTINGS)

@@ -1,0 +1,136 @@
+"""The matching network in training: shared references, transposed batches, resumed, compiled, evaluated."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from sfdata.reader import Batch
+from sfdata.store import open_store
+from sfmodel.batches import tensor_batch
+from sfmodel.checkpoint import load_network
+from sfmodel.cli import main
+from sfmodel.evaluation import evaluate
+from sfmodel.learner import Learner
+from sfmodel.progress import Interruption
+from sfmodel.settings import TrainingSettings
+from sfmodel.training import train
+
+NETWORK = {"width": 16, "dilations": [1], "heads": 2, "head_size": 8, "head_channels": 8}
+SETTINGS = TrainingSettings(
+    model="match",
+    network=NETWORK,
+    epochs=6,
+    batch_size=16,
+    snippets_per_reference=4,
+    transpose_semitones=3,
+    learning_rate=0.005,
+    schedule="cosine",
+    device="cpu",
+)
+
+
+@pytest.fixture(scope="module")
+def whole(small_store, tmp_path_factory):
+    return train(small_store, tmp_path_factory.mktemp("match"), SETTINGS)
+
+
+def test_it_learns_in_seconds(whole, small_store):
+    """A chance hit is one in 240."""
+    metrics = evaluate(whole["run_dir"], small_store, "test").metrics
+    assert metrics["bucket1"] > 0.5 and metrics["within_100ms"] > 0.6
+    assert 0 <= metrics["expected_calibration_error"] <= 1
+    assert metrics["refined_median_ms"] <= metrics["median_ms"]
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(whole, small_store, tmp_path, monkeypatch):
+    real, calls = Interruption.requested.fget, []
+
+    def requested(self):
+        calls.append(0)
+        return len(calls) == 17 or real(self)
+
+    monkeypatch.setattr(Interruption, "requested", property(requested))
+    assert train(small_store, tmp_path / "run", SETTINGS)["ended"] == "interrupted"
+    monkeypatch.undo()
+    train(small_store, tmp_path / "run", SETTINGS, resume=True)
+    for name, tensor in load_network(tmp_path / "run", "last")[0].state_dict().items():
+        assert torch.equal(tensor, load_network(whole["run_dir"], "last")[0].state_dict()[name]), name
+
+
+def batch_of(frames: np.ndarray) -> Batch:
+    return Batch(frames, frames[:, :27], np.full(len(frames), 20.0))
+
+
+@pytest.mark.parametrize("bins", [-3, 0, 2])
+def test_transposed_by_hand(bins):
+    frames = np.random.default_rng(0).random((2, 40, 88)).astype(np.float16)
+    moved = tensor_batch(batch_of(frames)).transposed(bins)
+    expected = np.zeros_like(frames)
+    for key in range(88):
+        if 0 <= key + bins < 88:
+            expected[..., key + bins] = frames[..., key]
+    assert np.array_equal(moved.reference.numpy(), expected)
+    assert np.array_equal(moved.snippet.numpy(), expected[:, :27])
+    assert moved.target_frame.tolist() == [20.0, 20.0]
+
+
+def test_every_transposition_comes_and_is_known_by_the_step(small_store, monkeypatch):
+    store = open_store(small_store)
+    bins = SETTINGS.transpose_bins(store)
+    assert bins == (-3, -2, -1, 0, 1, 2, 3) and replace(SETTINGS, transpose_semitones=0).transpose_bins(store) == (0,)
+    learner = Learner(
+        SETTINGS.network_settings(store), SETTINGS, torch.device("cpu"), torch.float32, transpose_bins=bins
+    )
+    batch, seen = tensor_batch(batch_of(np.ones((2, 240, 88), dtype=np.float32))), []
+    real = type(batch).transposed
+    monkeypatch.setattr(type(batch), "transposed", lambda self, n: seen.append(n) or real(self, n))
+    for step in range(60):
+        learner.step(batch, 0, step, 1e-3)
+    assert set(seen) == set(bins)
+    again = list(seen)
+    seen.clear()
+    for step in range(60):
+        learner.step(batch, 0, step, 1e-3)
+    assert seen == again
+
+
+def test_bins_that_are_no_semitones_are_refused(small_store, write_store):
+    store = open_store(small_store)
+    for spectrogram, said in (
+        (replace(store.spectrogram, scale="mel"), "with mel bins"),
+        (replace(store.spectrogram, bins_per_octave=18), "18 an octave"),
+    ):
+        other = type("Other", (), {"spectrogram": spectrogram})()
+        with pytest.raises(ValueError, match=said):
+            SETTINGS.transpose_bins(other)
+    finer = type("Finer", (), {"spectrogram": replace(store.spectrogram, bins_per_octave=24, n_bins=176)})()
+    assert SETTINGS.transpose_bins(finer) == (-6, -4, -2, 0, 2, 4, 6)
+    with pytest.raises(ValueError, match="without fresh_windows"):
+        replace(SETTINGS, fresh_windows=False)
+
+
+def test_compiled_networks_learn_the_same(small_store, monkeypatch):
+    compiler = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda network: compiler(network, backend="aot_eager"))
+    store = open_store(small_store)
+    batch = tensor_batch(batch_of(np.random.default_rng(1).random((6, 240, 88)).astype(np.float32)))
+    sums = []
+    for compile_it in (False, True):
+        settings = replace(SETTINGS, compile=compile_it)
+        learner = Learner(settings.network_settings(store), settings, torch.device("cpu"), torch.float32)
+        sums.append(learner.step(batch, 0, 0, 1e-3))
+    torch.testing.assert_close(*sums, rtol=1e-5, atol=1e-5)
+
+
+def test_exported_on_the_command_line(whole, small_store, tmp_path):
+    target = tmp_path / "net.safetensors"
+    result = CliRunner().invoke(main, ["export", whole["run_dir"], "-o", str(target), "--json"])
+    assert result.exit_code == 0 and json.loads(result.output) == {"file": str(target), "bytes": target.stat().st_size}
+    assert (
+        evaluate(target, small_store).metrics["bucket1"] == evaluate(whole["run_dir"], small_store).metrics["bucket1"]
+    )
+    assert CliRunner().invoke(main, ["export", whole["run_dir"], "-o", "net.pt"]).exit_code == 2
