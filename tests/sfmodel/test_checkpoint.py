@@ -183,7 +183,7 @@ def export_of(run_dir, folder, which):
 
 
 def test_what_cannot_be_exported(run_dir, tmp_path):
-    with pytest.raises(ValueError, match="ends in .safetensors"):
+    with pytest.raises(ValueError, match=r"ends in \.safetensors"):
         export_network(run_dir, tmp_path / "net.pt")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         export_network(run_dir, tmp_path / "none" / "net.safetensors")

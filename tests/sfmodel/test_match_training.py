@@ -1,6 +1,7 @@
 """The matching network in training: shared references, transposed batches, resumed, compiled, evaluated."""
 
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,12 @@ from click.testing import CliRunner
 
 from sfdata.reader import Batch
 from sfdata.store import open_store
+from sfmodel import learner
 from sfmodel.batches import tensor_batch
 from sfmodel.checkpoint import load_network
 from sfmodel.cli import main
 from sfmodel.evaluation import evaluate
 from sfmodel.learner import Learner
-from sfmodel.progress import Interruption
 from sfmodel.settings import TrainingSettings
 from sfmodel.training import train
 
@@ -33,6 +34,14 @@ SETTINGS = TrainingSettings(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def whole(small_store, tmp_path_factory):
     return train(small_store, tmp_path_factory.mktemp("match"), SETTINGS)
@@ -43,19 +52,21 @@ def test_it_learns_in_seconds(whole, small_store):
     metrics = evaluate(whole["run_dir"], small_store, "test").metrics
     assert metrics["bucket1"] > 0.5 and metrics["within_100ms"] > 0.6
     assert 0 <= metrics["expected_calibration_error"] <= 1
-    assert metrics["refined_median_ms"] <= metrics["median_ms"]
+    assert metrics["refined_median_ms"] < 50
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(whole, small_store, tmp_path, monkeypatch):
-    real, calls = Interruption.requested.fget, []
+    calls, loss = [], learner.soft_target_loss
 
-    def requested(self):
+    def stopping(*arguments):
         calls.append(0)
-        return len(calls) == 17 or real(self)
+        if len(calls) == 17:
+            signal.raise_signal(signal.SIGINT)
+        return loss(*arguments)
 
-    monkeypatch.setattr(Interruption, "requested", property(requested))
-    assert train(small_store, tmp_path / "run", SETTINGS)["ended"] == "interrupted"
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(learner, "soft_target_loss", stopping)
+        assert train(small_store, tmp_path / "run", SETTINGS)["ended"] == "interrupted"
     train(small_store, tmp_path / "run", SETTINGS, resume=True)
     for name, tensor in load_network(tmp_path / "run", "last")[0].state_dict().items():
         assert torch.equal(tensor, load_network(whole["run_dir"], "last")[0].state_dict()[name]), name
@@ -82,19 +93,17 @@ def test_every_transposition_comes_and_is_known_by_the_step(small_store, monkeyp
     store = open_store(small_store)
     bins = SETTINGS.transpose_bins(store)
     assert bins == (-3, -2, -1, 0, 1, 2, 3) and replace(SETTINGS, transpose_semitones=0).transpose_bins(store) == (0,)
-    learner = Learner(
-        SETTINGS.network_settings(store), SETTINGS, torch.device("cpu"), torch.float32, transpose_bins=bins
-    )
+    made = Learner(SETTINGS.network_settings(store), SETTINGS, torch.device("cpu"), torch.float32, transpose_bins=bins)
     batch, seen = tensor_batch(batch_of(np.ones((2, 240, 88), dtype=np.float32))), []
     real = type(batch).transposed
     monkeypatch.setattr(type(batch), "transposed", lambda self, n: seen.append(n) or real(self, n))
     for step in range(60):
-        learner.step(batch, 0, step, 1e-3)
+        made.step(batch, 0, step, 1e-3)
     assert set(seen) == set(bins)
     again = list(seen)
     seen.clear()
     for step in range(60):
-        learner.step(batch, 0, step, 1e-3)
+        made.step(batch, 0, step, 1e-3)
     assert seen == again
 
 
@@ -121,8 +130,8 @@ def test_compiled_networks_learn_the_same(small_store, monkeypatch):
     sums = []
     for compile_it in (False, True):
         settings = replace(SETTINGS, compile=compile_it)
-        learner = Learner(settings.network_settings(store), settings, torch.device("cpu"), torch.float32)
-        sums.append(learner.step(batch, 0, 0, 1e-3))
+        made = Learner(settings.network_settings(store), settings, torch.device("cpu"), torch.float32)
+        sums.append(made.step(batch, 0, 0, 1e-3))
     torch.testing.assert_close(*sums, rtol=1e-5, atol=1e-5)
 
 
