@@ -253,7 +253,7 @@ BASELINES: dict[str, Baseline | PathBaseline] = {
             "the same on frame-wise normalised features, tuned",
             FIVE_SCALES,
             False,
-            FeatureSettings(flux=1.0),
+            FeatureSettings(flux=1.0, power=1.5),
         ),
         PathBaseline("subsequence-dtw", "dynamic time warping from the onset to both sides, tuned", SubsequenceDtw()),
         PathBaseline("hmm", "hidden Markov model over the reference's frames, forward-backward, tuned", HiddenMarkov()),

@@ -25,6 +25,9 @@ Onsets of one piece resemble each other, so a piece, not a pair, is what was dra
 The 95 % intervals are percentiles (2.5, 97.5) over :data:`DRAWS` resamples of *pieces*, with replacement, all pairs
 of a drawn piece coming along (a cluster bootstrap). With a single piece every resample is that piece: the interval
 shrinks to a point and says nothing; with a handful of pieces it is too narrow rather than too wide.
+
+*Pooled* figures are taken over all pairs, so long pieces count more; *piece-wise* ones (:func:`piecewise_means`) are
+the mean over pieces of each piece's own.
 """
 
 from typing import Any
@@ -153,22 +156,16 @@ def evaluate_predictions(
     >>> figures["pairs"], round(figures["bucket2"], 3), figures["median_ms"], figures["ci95"]["beyond_500ms"]
     (3, 0.667, 37.5, [0.0, 0.0])
     """
-    validate(predicted_frame, target_frame, frame_rate_hz)
-    piece = np.asarray(piece)
-    if piece.shape != np.shape(target_frame):
-        raise ValueError(f"pieces have shape {piece.shape}, targets {np.shape(target_frame)}; expected the same")
+    piece = _check_pieces(predicted_frame, target_frame, frame_rate_hz, piece)
     error = error_ms(predicted_frame, target_frame, frame_rate_hz)
-    bucket1, bucket2 = bucket_hits(predicted_frame, target_frame)
-    within = [error <= limit + GUARD_MS for limit in LIMITS_MS]
-    columns = np.stack([bucket1, bucket2, *within, ~within[-1], error], axis=1).astype(np.float64)  # (pairs, 8)
+    columns = _columns(predicted_frame, target_frame, error)  # (pairs, 8)
 
     names, piece_index = np.unique(piece, return_inverse=True)
     result: dict[str, Any] = {"pairs": len(error), "pieces": len(names)}
     result |= {key: float(value) for key, value in zip((*RATES, "mean_ms"), columns.mean(axis=0), strict=True)}
     result["median_ms"] = float(np.median(error))
 
-    # how often each piece was drawn
-    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    times = _draw_pieces(len(names), draws, seed)  # (draws, pieces)
     totals = np.stack([np.bincount(piece_index, column, len(names)) for column in columns.T], axis=1)  # (pieces, 8)
     pairs = times @ np.bincount(piece_index, minlength=len(names))  # (draws,)
     resampled = dict(zip((*RATES, "mean_ms"), (times @ totals / pairs[:, None]).T, strict=True))
@@ -260,6 +257,79 @@ def calibration_error(confidence: NDArray[np.floating], hit: NDArray[np.bool_], 
     count = np.bincount(number, minlength=bins)
     gap = np.bincount(number, confidence, bins) - np.bincount(number, hit, bins)
     return float(np.round(np.abs(gap).sum() / max(1, count.sum()), 12))
+
+
+def piecewise_means(
+    predicted_frame: NDArray[Any],
+    target_frame: NDArray[Any],
+    frame_rate_hz: float,
+    piece: NDArray[Any],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Mean over pieces of each piece's own figures, so that a long piece counts no more than a short one.
+
+    Parameters
+    ----------
+    predicted_frame, target_frame, frame_rate_hz, piece, draws, seed :
+        See :func:`evaluate_predictions`; with the same seed the same pieces are drawn.
+
+    Returns
+    -------
+    dict
+        ``pieces``, every key of :data:`RATES` and :data:`ERRORS` (``median_ms``: the mean of the pieces' medians), and
+        ``ci95``: each of these keys to ``[low, high]``.
+
+    Raises
+    ------
+    ValueError
+        If there are no pairs, or shapes or values cannot be used.
+
+    Examples
+    --------
+    >>> figures = piecewise_means(np.array([3, 4, 9]), np.array([3.25, 3.25, 5.0]), 20.0, np.array([0, 0, 1]))
+    >>> figures["pieces"], figures["bucket2"], figures["mean_ms"], figures["ci95"]["bucket2"]
+    (2, 0.5, 112.5, [0.0, 1.0])
+    """
+    piece = _check_pieces(predicted_frame, target_frame, frame_rate_hz, piece)
+    error = error_ms(predicted_frame, target_frame, frame_rate_hz)
+    names, piece_index = np.unique(piece, return_inverse=True)
+    columns = _columns(predicted_frame, target_frame, error)
+    totals = np.stack([np.bincount(piece_index, column, len(names)) for column in columns.T], axis=1)  # (pieces, 8)
+    medians = np.array([np.median(error[piece_index == i]) for i in range(len(names))])
+    own = np.column_stack([totals / np.bincount(piece_index)[:, None], medians])  # (pieces, 9)
+    resampled = _draw_pieces(len(names), draws, seed) @ own / len(names)  # (draws, 9)
+    keys = (*RATES, *ERRORS)
+    bounds = np.percentile(resampled, (2.5, 97.5), axis=0).T  # (9, 2)
+    return {
+        "pieces": len(names),
+        **{key: float(value) for key, value in zip(keys, own.mean(axis=0), strict=True)},
+        "ci95": {key: interval.tolist() for key, interval in zip(keys, bounds, strict=True)},
+    }
+
+
+def _check_pieces(
+    predicted_frame: NDArray[Any], target_frame: NDArray[Any], frame_rate_hz: float, piece: NDArray[Any]
+) -> NDArray[Any]:
+    """The pieces as an array, if everything fits."""
+    validate(predicted_frame, target_frame, frame_rate_hz)
+    piece = np.asarray(piece)
+    if piece.shape != np.shape(target_frame):
+        raise ValueError(f"pieces have shape {piece.shape}, targets {np.shape(target_frame)}; expected the same")
+    return piece
+
+
+def _columns(predicted_frame: NDArray[Any], target_frame: NDArray[Any], error: FloatArray) -> FloatArray:
+    """What is averaged over pairs, shape (pairs, 8): a hit is 1, for each of :data:`RATES`; last the error in ms."""
+    within = [error <= limit + GUARD_MS for limit in LIMITS_MS]
+    columns = [*bucket_hits(predicted_frame, target_frame), *within, ~within[-1], error]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _draw_pieces(pieces: int, draws: int, seed: int) -> NDArray[np.int64]:
+    """How often each piece was drawn, with replacement, shape (draws, pieces)."""
+    return np.random.default_rng(seed).multinomial(pieces, np.full(pieces, 1 / pieces), size=draws)
 
 
 def resampled_median(values: FloatArray, piece_index: NDArray[np.integer], times: NDArray[np.integer]) -> FloatArray:

@@ -12,7 +12,7 @@ own, that are constant within a snippet.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from sfmodel.features import FeatureSettings, frame_features
 
 Float32Array = NDArray[np.float32]
 LEAST = np.float32(1e-30)
+TUNED = FeatureSettings(flux=0.5)
+"""Found by benchmarks/tune_baselines.py on generated pairs, as are the other defaults here."""
 
 
 def similarities(
@@ -137,8 +139,8 @@ class SubsequenceDtw:
         Of advancing by 0, 1, … frames of the reference, in units of similarity.
     """
 
-    features: FeatureSettings = field(default_factory=FeatureSettings)
-    penalty: tuple[float, ...] = (0.3, 0.0, 0.3, 0.5)
+    features: FeatureSettings = TUNED
+    penalty: tuple[float, ...] = (0.1, 0.0, 0.05, 0.2)
 
     def scores(self, reference: NDArray[np.floating], snippet: NDArray[np.floating]) -> Float32Array:
         """Score (pairs, T, bins) and (pairs, S, bins) as (pairs, T): mean similarity along the best path."""
@@ -166,9 +168,9 @@ class HiddenMarkov:
         Share of steps that keep to no tempo.
     """
 
-    features: FeatureSettings = field(default_factory=FeatureSettings)
+    features: FeatureSettings = TUNED
     sharpness: float = 8.0
-    tempi: tuple[float, ...] = (0.6, 0.75, 0.9, 1.1, 1.35, 1.65)
+    tempi: tuple[float, ...] = (0.65, 0.85, 1.15, 1.5)
     steps: int = 4
     spread: float = 0.2
 

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfmodel.metrics import ERRORS, RATES, bucket_hits, error_ms, evaluate_predictions, resampled_median
+from sfmodel.metrics import (
+    ERRORS,
+    RATES,
+    bucket_hits,
+    error_ms,
+    evaluate_predictions,
+    piecewise_means,
+    resampled_median,
+)
 
 
 def test_tiny_case_by_hand():
@@ -129,3 +137,36 @@ def test_hundred_thousand_pairs_are_quick():
     started = time.perf_counter()
     evaluate_predictions(np.floor(target), target, 20.0, rng.integers(0, 1000, 100_000))
     assert time.perf_counter() - started < 10
+
+
+def test_piecewise_means_by_hand():
+    # at 20 Hz; piece 7 has errors of 0, 50 and 400 ms, piece 3 one of 550 ms
+    predicted, target, piece = np.array([3, 6, 2, 20]), np.array([3.0, 5.0, 10.0, 9.0]), np.array([7, 7, 7, 3])
+    figures = piecewise_means(predicted, target, 20.0, piece)
+    assert figures["pieces"] == 2
+    assert figures["bucket1"] == figures["bucket2"] == pytest.approx((1 / 3 + 0) / 2)
+    assert figures["within_50ms"] == figures["within_250ms"] == pytest.approx((2 / 3 + 0) / 2)
+    assert figures["within_500ms"] == figures["beyond_500ms"] == pytest.approx((1 + 0) / 2)
+    assert figures["mean_ms"] == pytest.approx((150 + 550) / 2)
+    assert figures["median_ms"] == pytest.approx((50 + 550) / 2)
+    # of two pieces one alone is drawn in half of all resamples, either in a quarter: both bounds are those of one piece
+    assert figures["ci95"]["median_ms"] == [50, 550] and figures["ci95"]["within_500ms"] == [0, 1]
+
+
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 99))
+def test_pieces_of_one_length_make_both_means_the_same(pieces, each, seed):
+    rng = np.random.default_rng(seed)
+    predicted, target = rng.integers(0, 240, pieces * each), rng.uniform(0, 239, pieces * each)
+    piece = np.repeat(rng.permutation(pieces), each)
+    pooled = evaluate_predictions(predicted, target, 20.0, piece, draws=50)
+    own = piecewise_means(predicted, target, 20.0, piece, draws=50)
+    for key in (*RATES, "mean_ms"):
+        assert own[key] == pytest.approx(pooled[key])
+        assert own["ci95"][key] == pytest.approx(pooled["ci95"][key])
+
+
+def test_piecewise_means_refuse_what_the_pooled_figures_refuse():
+    with pytest.raises(ValueError, match="no pairs to evaluate"):
+        piecewise_means(np.array([]), np.array([]), 20.0, np.array([]))
+    with pytest.raises(ValueError, match=r"pieces have shape \(1,\), targets \(2,\)"):
+        piecewise_means(np.array([1, 2]), np.array([1.0, 2.0]), 20.0, np.array([0]))
