@@ -63,7 +63,7 @@ def frame_features(frames: NDArray[np.floating], settings: FeatureSettings) -> F
     Examples
     --------
     >>> frames = np.array([[[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]]])
-    >>> frame_features(frames, FeatureSettings(spectrum=1, flux=3)).round(3).tolist()
+    >>> frame_features(frames, FeatureSettings(spectrum=1, flux=3)).astype(float).round(3).tolist()
     [[[0.0, 0.0, 0.0, 0.0], [0.3, 0.4, 0.52, 0.693], [0.3, 0.4, 0.0, 0.0]]]
     """
     spectrum = np.asarray(frames, dtype=np.float32)

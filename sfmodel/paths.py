@@ -121,7 +121,7 @@ def step_weights(tempo: float, steps: int, spread: float) -> NDArray[np.float32]
 
     Examples
     --------
-    >>> step_weights(1.25, 4, 0.2).round(3).tolist()
+    >>> step_weights(1.25, 4, 0.2).astype(float).round(3).tolist()
     [0.05, 0.65, 0.25, 0.05]
     """
     weights = np.clip(1 - np.abs(np.arange(steps) - tempo), 0, None)

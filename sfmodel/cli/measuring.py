@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from sfdata.cli import JSON
+from sfdata.progress import progress_bar
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.cli.group import device_option, main
 
@@ -85,6 +86,34 @@ def predict(
     for place in places:
         others = "".join(f"; or {time_s:.2f} s ({confidence:.0%})" for time_s, confidence in place.others)
         click.echo(f"{place.at_s:.2f} s -> {place.time_s:.2f} s ({place.confidence:.0%}){others}")
+
+
+@main.command()
+@click.argument("source", metavar="DIR|STORE", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder.")
+@click.option("--method", "methods", multiple=True, help="As for 'evaluate'; repeatable.  [default: all there are]")
+@click.option("--split", default="test", show_default=True, help="Of a store; of recordings all are taken.")
+@device_option
+@JSON
+def benchmark(
+    source: Path, output: Path, methods: tuple[str, ...], split: str, device: str, as_json: bool
+) -> None:
+    """Measure every method on a folder of recordings, or on a store.
+
+    DIR holds a folder for each recording, as 'sfdata import aligned' reads them: sound, score, alignment. Writes
+    benchmark.json, benchmark.md, and benchmark.html, one page with tables, pictures and the worst cases.
+
+    Example: sfmodel benchmark recordings/ -o benchmark/
+    """
+    from sfmodel.benchmark import run_benchmark
+    from sfmodel.benchmark_page import markdown, write_benchmark
+
+    with progress_bar() as progress:
+        found = run_benchmark(source, output, methods, split, device, progress=progress, bars=not as_json)
+    page = write_benchmark(found, output)
+    for entry in found.skipped:
+        click.echo(f"left out: {entry['source']}: {entry['reason']}", err=True)
+    click.echo(json.dumps(found.as_json(), indent=2) if as_json else f"{markdown(found)}\n{page}")
 
 
 @main.command()
