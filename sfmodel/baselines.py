@@ -23,8 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sfmodel.features import SMALL_PRODUCT, FeatureSettings, frame_features, frame_similarity
+from sfmodel.paths import PathSettings, score_frames
+
 FIVE_SCALES = (0.7, 0.84, 1.0, 1.19, 1.41)  # half an octave of tempo to each side, in quarter-octave steps
-SMALL_PRODUCT = 200_000  # multiplications in a matrix product that OpenBLAS leaves to one thread
 SILENCE = 1e-10  # a window with less than this share of its whole array's energy counts as silent
 
 Float32Array = NDArray[np.float32]
@@ -218,7 +220,51 @@ class Baseline:
         return normalised_cross_correlation(reference, snippet, self.time_scales, self.remove_mean)
 
 
-BASELINES: dict[str, Baseline] = {
+@dataclass(frozen=True)
+class FeatureFilter:
+    """A matched filter on frame features in place of the stored magnitudes.
+
+    Attributes
+    ----------
+    name, description : str
+    features : FeatureSettings
+    time_scales : tuple of float
+    """
+
+    name: str
+    description: str
+    features: FeatureSettings = FeatureSettings()
+    time_scales: tuple[float, ...] = (1.0,)
+
+    def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
+        """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
+        reference, snippet = frame_features(reference, self.features), frame_features(snippet, self.features)
+        return normalised_cross_correlation(reference, snippet, self.time_scales, remove_mean=False)
+
+
+@dataclass(frozen=True)
+class PathFinder:
+    """Paths through the similarities of frame features that meet at the snippet's middle (:mod:`sfmodel.paths`).
+
+    Attributes
+    ----------
+    name, description : str
+    features : FeatureSettings
+    paths : PathSettings
+    """
+
+    name: str
+    description: str
+    features: FeatureSettings = FeatureSettings()
+    paths: PathSettings = PathSettings()
+
+    def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
+        """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
+        similarity = frame_similarity(frame_features(reference, self.features), frame_features(snippet, self.features))
+        return score_frames(similarity, np.asarray(snippet).any(axis=2), self.paths)
+
+
+BASELINES: dict[str, Baseline | FeatureFilter | PathFinder] = {
     baseline.name: baseline
     for baseline in (
         Baseline("matched-filter", "normalised cross-correlation of snippet and reference"),
@@ -226,6 +272,19 @@ BASELINES: dict[str, Baseline] = {
             "matched-filter-5",
             "the same with the snippet at five time scales, 0.7 to 1.41; the best one counts",
             FIVE_SCALES,
+        ),
+        FeatureFilter(
+            "matched-filter-flux",
+            "the same on unit-length spectrum and spectral flux",
+        ),
+        PathFinder(
+            "subsequence-dtw",
+            "dynamic time warping of spectrum and flux, two paths that meet at the onset",
+            paths=PathSettings("max", tempos=(1.0,)),
+        ),
+        PathFinder(
+            "hmm",
+            "hidden Markov model over reference frames with tempo classes, forward-backward",
         ),
     )
 }
