@@ -32,9 +32,13 @@ FEATURES = {
     "features.chroma": (0.0, 0.25, 0.5, 1.0),
     "features.chroma_flux": (0.0, 0.25, 0.5, 1.0, 2.0),
     "features.power": (0.5, 0.75, 1.0, 1.4, 2.0, 2.8),
+    "features.contrast": (0.0, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
+    "features.contrast_bins": (3, 5, 7, 9, 11, 15),
+    "features.lag_frames": (1, 2, 3, 4),
     "features.floor": (0.0, 0.03, 0.06, 0.1, 0.2, 0.3, 0.5, 1.0),
 }
 PATHS = {
+    "features.absence": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7),
     "paths.kappa": (2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 16.0, 22.0, 32.0),
     "paths.spread": (0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8, 1.2),
     "paths.outside": (-0.4, -0.2, 0.0, 0.1, 0.2, 0.3, 0.4),

@@ -260,7 +260,9 @@ class PathFinder:
 
     def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
         """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
-        similarity = frame_similarity(frame_features(reference, self.features), frame_features(snippet, self.features))
+        similarity = frame_similarity(
+            frame_features(reference, self.features), frame_features(snippet, self.features), self.features.absence
+        )
         return score_frames(similarity, np.asarray(snippet).any(axis=2), self.paths)
 
 

@@ -50,7 +50,7 @@ class PathSettings:
     """
 
     combine: str = "sum"
-    kappa: float = 11.0
+    kappa: float = 8.0
     tempos: tuple[float, ...] = (0.6, 0.72, 0.85, 1.0, 1.18, 1.4, 1.66)
     spread: float = 0.5
     tempo_spread: float = 0.3
@@ -95,31 +95,42 @@ def _shifted(values: Float32Array, step: int, fill: Float32Array) -> Float32Arra
 
 
 def _best_side(emission: Float32Array, outside: Float32Array, log_steps: Float32Array) -> Float32Array:
-    """Best sums of paths that begin at each frame: (K, pairs, T), (K, pairs, 1), (steps,) to (pairs, T)."""
-    value, beyond = emission[-1], outside[-1]
-    for k in range(len(emission) - 2, -1, -1):
+    """Best sums of paths from each frame on, its own emission left out.
+
+    Parameters
+    ----------
+    emission : ndarray of float32, shape (K, pairs, T)
+    outside : ndarray of float32, shape (K, pairs, 1)
+    log_steps : ndarray of float32, shape (D,)
+
+    Returns
+    -------
+    ndarray of float32, shape (pairs, T)
+    """
+    value, beyond = np.zeros_like(emission[0]), np.zeros_like(outside[0])
+    for k in range(len(emission) - 1, 0, -1):
+        value, beyond = value + emission[k], beyond + outside[k]
         best = value + log_steps[0]
         for step in range(1, len(log_steps)):
             np.maximum(best, _shifted(value, step, beyond) + log_steps[step], out=best)
-        value, beyond = best + emission[k], beyond + log_steps.max() + outside[k]
+        value, beyond = best, beyond + log_steps.max()
     return value
 
 
 def _summed_side(emission: Float32Array, outside: Float32Array, log_steps: Float32Array) -> Float32Array:
-    """Log of summed exponentials in place of the best sums: same shapes; scaled so that nothing overflows."""
+    """The logarithm of summed exponentials in place of the best sums, scaled so that nothing overflows."""
     steps = np.exp(log_steps)
     value, beyond = np.ones_like(emission[0]), np.ones_like(outside[0])
     logarithm = np.zeros_like(outside[0])  # (pairs, 1): what was taken out of both
-    for k in range(len(emission) - 1, -1, -1):
-        if k < len(emission) - 1:
-            mixed = value * steps[0]
-            for step in range(1, len(steps)):
-                mixed += _shifted(value, step, beyond) * steps[step]
-            value, beyond = mixed, beyond * steps.sum()
-        largest = np.maximum(emission[k].max(axis=1, keepdims=True), outside[k])
+    for k in range(len(emission) - 1, 0, -1):
+        largest = np.maximum(emission[k].max(axis=1, keepdims=True, initial=-np.inf), outside[k])
         value = value * np.exp(emission[k] - largest)
         beyond = beyond * np.exp(outside[k] - largest)
-        scale = np.maximum(np.maximum(value.max(axis=1, keepdims=True), beyond), SMALLEST)
+        mixed = value * steps[0]
+        for step in range(1, len(steps)):
+            mixed += _shifted(value, step, beyond) * steps[step]
+        value, beyond = mixed, beyond * steps.sum()
+        scale = np.maximum(np.maximum(value.max(axis=1, keepdims=True, initial=0), beyond), SMALLEST)
         value, beyond = value / scale, beyond / scale
         logarithm = logarithm + largest + np.log(scale)
     return np.asarray(np.log(np.maximum(value, SMALLEST)) + logarithm, dtype=np.float32)
@@ -160,7 +171,7 @@ def path_scores(
     for steps, prior in zip(log_steps, log_prior, strict=True):
         right = side(emission[half:], outside[half:], steps)
         left = side(turned, turned_outside, steps)[:, ::-1]
-        score = left + right - emission[half] + prior
+        score = left + emission[half] + right + prior
         if result is None:
             result = score
         else:
