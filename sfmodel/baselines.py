@@ -282,11 +282,14 @@ BASELINES: dict[str, Baseline | FeatureFilter | PathFinder] = {
         PathFinder(
             "subsequence-dtw",
             "dynamic time warping of spectrum and flux, two paths that meet at the onset",
-            paths=PathSettings("max", tempos=(1.0,)),
+            FeatureSettings(spectrum=1.0, flux=2.0, contrast=0.5, contrast_bins=5, floor=0.06, absence=0.3),
+            PathSettings("max", kappa=16.0, tempos=(1.0,), outside=-0.2),
         ),
         PathFinder(
             "hmm",
             "hidden Markov model over reference frames with tempo classes, forward-backward",
+            FeatureSettings(contrast=0.25, contrast_bins=3, floor=0.1, absence=0.3),
+            PathSettings("sum", kappa=8.0, tempo_spread=0.4, outside=-0.2),
         ),
     )
 }

@@ -23,8 +23,7 @@ from sfmodel.cli.group import device_option, main
 def evaluate(method: str, store: str, split: str, predictions: Path | None, device: str, as_json: bool) -> None:
     """Measure a trained network, or a classic method, on the pairs of STORE.
 
-    Hit rates and errors, each with a 95 % interval from resampling pieces. Baselines: matched-filter,
-    matched-filter-5.
+    Hit rates and errors, each with a 95 % interval from resampling pieces. 'sfmodel models' lists the classic methods.
 
     Example: sfmodel evaluate matched-filter demo.zarr
     """
