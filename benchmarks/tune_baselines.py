@@ -2,8 +2,8 @@
 
 Starting from the settings in :data:`sfmodel.baselines.BASELINES`, one setting after the other, in random order, is set
 to its neighbours in a list of values; what raises the objective, the mean of bucket 1 and of the hit rate within
-100 ms, is kept. It ends when no setting's neighbours are better, or after so many trials. Pairs are drawn at random from the split, with the references that the store
-pins. Never tune on what is reported.
+100 ms, is kept. It ends when no setting's neighbours are better, or after so many trials. Pairs are drawn at random from
+the split, with the references that the store pins. Never tune on what is reported.
 
 Run: python benchmarks/tune_baselines.py STORE [--method hmm] [--split train] [--pairs 1500] [--trials 80] [--seed 0]
 """
@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from sfdata.block_reader import BlockReader
 from sfdata.reader import Batch
 from sfdata.store import open_store
-from sfmodel.baselines import BASELINES, FIVE_SCALES, Baseline, FeatureFilter, PathFinder
+from sfmodel.baselines import BASELINES, FIVE_SCALES, NINE_SCALES, Baseline, FeatureFilter, PathFinder
 from sfmodel.metrics import bucket_hits, error_ms
 
 Tuned = FeatureFilter | PathFinder
 BATCH_SIZE = 64
-NINE_SCALES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.12, 1.26, 1.41, 1.6)
 FEATURES = {
     "features.spectrum": (0.0, 0.25, 0.5, 1.0, 2.0),
     "features.flux": (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0),

@@ -18,7 +18,7 @@ scale and raises it by 0.1 for five, all far within the intervals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from sfmodel.features import SMALL_PRODUCT, FeatureSettings, frame_features, fra
 from sfmodel.paths import PathSettings, score_frames
 
 FIVE_SCALES = (0.7, 0.84, 1.0, 1.19, 1.41)  # half an octave of tempo to each side, in quarter-octave steps
+NINE_SCALES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.12, 1.26, 1.41, 1.6)
 SILENCE = 1e-10  # a window with less than this share of its whole array's energy counts as silent
 
 Float32Array = NDArray[np.float32]
@@ -233,7 +234,7 @@ class FeatureFilter:
 
     name: str
     description: str
-    features: FeatureSettings = FeatureSettings()
+    features: FeatureSettings = field(default_factory=FeatureSettings)
     time_scales: tuple[float, ...] = (1.0,)
 
     def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
@@ -255,15 +256,15 @@ class PathFinder:
 
     name: str
     description: str
-    features: FeatureSettings = FeatureSettings()
-    paths: PathSettings = PathSettings()
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    paths: PathSettings = field(default_factory=PathSettings)
 
     def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
         """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
         similarity = frame_similarity(
             frame_features(reference, self.features), frame_features(snippet, self.features), self.features.absence
         )
-        return score_frames(similarity, np.asarray(snippet).any(axis=2), self.paths)
+        return score_frames(similarity, np.asarray((np.asarray(snippet) != 0).any(axis=2)), self.paths)
 
 
 BASELINES: dict[str, Baseline | FeatureFilter | PathFinder] = {
@@ -277,7 +278,9 @@ BASELINES: dict[str, Baseline | FeatureFilter | PathFinder] = {
         ),
         FeatureFilter(
             "matched-filter-flux",
-            "the same on unit-length spectrum and spectral flux",
+            "the same on unit-length spectrum and spectral flux, at nine time scales, 0.6 to 1.6",
+            FeatureSettings(spectrum=1.0, flux=2.0, contrast=0.5, contrast_bins=7, floor=0.2),
+            NINE_SCALES,
         ),
         PathFinder(
             "subsequence-dtw",

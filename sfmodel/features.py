@@ -4,9 +4,9 @@ Conventions
 -----------
 A frame becomes several vectors, its *parts*: the log-frequency spectrum, what has risen since the frames before (the
 spectral *flux*), and both of these folded to one octave (*chroma*). Before, a share of each bin's surroundings, the
-mean over some bins about it, is taken off (*contrast*): partials stay, the broad rest loses. Each part is scaled to unit length and weighted,
-and all parts are laid end to end. The dot product of two frames is then the weighted mean of the cosines of their
-parts, between 0 and 1 since nothing is negative.
+mean over some bins about it, is taken off (*contrast*): partials stay, the broad rest loses. Each part is scaled to
+unit length and weighted, and all parts are laid end to end. The dot product of two frames is then the weighted mean of
+the cosines of their parts, between 0 and 1 since nothing is negative.
 
 Nearly silent frames would be noise scaled up to unit length. A part's length is therefore
 ``sqrt(norm² + (floor · loudest)²)`` with the loudest norm of the part in its window: frames far below it come out

@@ -14,7 +14,6 @@ from sfmodel.baselines import (
     stretch_snippet,
 )
 
-
 MATCHED_FILTERS = [name for name in BASELINES if name.startswith("matched-filter")]
 PATHS = ["subsequence-dtw", "hmm"]
 
