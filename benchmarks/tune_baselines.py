@@ -2,8 +2,8 @@
 
 Starting from the settings in :data:`sfmodel.baselines.BASELINES`, one setting after the other, in random order, is set
 to its neighbours in a list of values; what raises the objective, the mean of bucket 1 and of the hit rate within
-100 ms, is kept. It ends when no setting's neighbours are better, or after so many trials. Pairs are drawn at random from
-the split, with the references that the store pins. Never tune on what is reported.
+100 ms, is kept. It ends when no setting's neighbours are better, or after so many trials. Pairs are drawn at random
+from the split, with the references that the store pins. Never tune on what is reported.
 
 Run: python benchmarks/tune_baselines.py STORE [--method hmm] [--split train] [--pairs 1500] [--trials 80] [--seed 0]
 """
