@@ -18,16 +18,16 @@ scale and raises it by 0.1 for five, all far within the intervals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfmodel.features import FeatureSettings, frame_features
-from sfmodel.paths import HiddenMarkov, SubsequenceDtw
+from sfmodel.features import SMALL_PRODUCT, FeatureSettings, frame_features, frame_similarity
+from sfmodel.paths import PathSettings, score_frames
 
 FIVE_SCALES = (0.7, 0.84, 1.0, 1.19, 1.41)  # half an octave of tempo to each side, in quarter-octave steps
-SMALL_PRODUCT = 200_000  # multiplications in a matrix product that OpenBLAS leaves to one thread
+NINE_SCALES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.12, 1.26, 1.41, 1.6)
 SILENCE = 1e-10  # a window with less than this share of its whole array's energy counts as silent
 
 Float32Array = NDArray[np.float32]
@@ -227,19 +227,52 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class PathBaseline:
-    """A method that looks for paths; see :mod:`sfmodel.paths`."""
+class FeatureFilter:
+    """A matched filter on frame features in place of the stored magnitudes.
+
+    Attributes
+    ----------
+    name, description : str
+    features : FeatureSettings
+    time_scales : tuple of float
+    """
 
     name: str
     description: str
-    method: SubsequenceDtw | HiddenMarkov
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    time_scales: tuple[float, ...] = (1.0,)
 
     def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
         """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
-        return self.method.scores(reference, snippet)
+        reference, snippet = frame_features(reference, self.features), frame_features(snippet, self.features)
+        return normalised_cross_correlation(reference, snippet, self.time_scales, remove_mean=False)
 
 
-BASELINES: dict[str, Baseline | PathBaseline] = {
+@dataclass(frozen=True)
+class PathFinder:
+    """Paths through the similarities of frame features that meet at the snippet's middle (:mod:`sfmodel.paths`).
+
+    Attributes
+    ----------
+    name, description : str
+    features : FeatureSettings
+    paths : PathSettings
+    """
+
+    name: str
+    description: str
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    paths: PathSettings = field(default_factory=PathSettings)
+
+    def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
+        """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
+        similarity = frame_similarity(
+            frame_features(reference, self.features), frame_features(snippet, self.features), self.features.absence
+        )
+        return score_frames(similarity, np.asarray((np.asarray(snippet) != 0).any(axis=2)), self.paths)
+
+
+BASELINES: dict[str, Baseline | FeatureFilter | PathFinder] = {
     baseline.name: baseline
     for baseline in (
         Baseline("matched-filter", "normalised cross-correlation of snippet and reference"),
@@ -248,14 +281,23 @@ BASELINES: dict[str, Baseline | PathBaseline] = {
             "the same with the snippet at five time scales, 0.7 to 1.41; the best one counts",
             FIVE_SCALES,
         ),
-        Baseline(
-            "matched-filter-tuned",
-            "the same on frame-wise normalised features, tuned",
-            FIVE_SCALES,
-            False,
-            FeatureSettings(flux=1.0, power=1.5),
+        FeatureFilter(
+            "matched-filter-flux",
+            "the same on unit-length spectrum and spectral flux, at nine time scales, 0.6 to 1.6",
+            FeatureSettings(spectrum=1.0, flux=2.0, contrast=0.5, contrast_bins=7, floor=0.2),
+            NINE_SCALES,
         ),
-        PathBaseline("subsequence-dtw", "dynamic time warping from the onset to both sides, tuned", SubsequenceDtw()),
-        PathBaseline("hmm", "hidden Markov model over the reference's frames, forward-backward, tuned", HiddenMarkov()),
+        PathFinder(
+            "subsequence-dtw",
+            "dynamic time warping of spectrum and flux, two paths that meet at the onset",
+            FeatureSettings(spectrum=1.0, flux=2.0, contrast=0.5, contrast_bins=5, floor=0.06, absence=0.3),
+            PathSettings("max", kappa=16.0, tempos=(1.0,), outside=-0.2),
+        ),
+        PathFinder(
+            "hmm",
+            "hidden Markov model over reference frames with tempo classes, forward-backward",
+            FeatureSettings(contrast=0.25, contrast_bins=3, floor=0.1, absence=0.3),
+            PathSettings("sum", kappa=8.0, tempo_spread=0.4, outside=-0.2),
+        ),
     )
 }

@@ -1,194 +1,210 @@
-"""Classic alignment of a snippet with a reference: dynamic time warping, and a hidden Markov model.
+"""Paths through a similarity matrix that meet at the snippet's middle frame: dynamic programming, NumPy only.
 
-Both score every frame of the reference as the place of the snippet's *middle* frame: the best path, or the sum over all
-paths, that lead from there to the snippet's beginning and to its end. With every frame of the snippet a path advances
-by 0, 1, … frames of the reference; beyond the reference's ends there is silence, which resembles nothing.
+Conventions
+-----------
+A *path* gives every frame of the snippet a frame of the reference. From one snippet frame to the next it goes on by 0
+to D - 1 frames of the reference, each step with a log weight; paths that leave the reference stay outside, where every
+frame has the similarity `outside` (0 for silent frames of the snippet: silence fits nothing, and nothing less). The
+score of a path is the sum of its similarities and of its steps' log weights. The score of a reference frame is taken
+over all paths that lie there at the snippet's middle frame: their maximum (subsequence dynamic time warping, Viterbi),
+or the logarithm of their summed exponentials (the forward-backward algorithm of a hidden Markov model).
 
-The subsequence DTW is that of Müller, "Fundamentals of Music Processing" (2015), section 7.2, with steps that take in
-every frame of the snippet, and with both halves begun at the onset, which is what a pair asks for. The hidden Markov
-model has the reference's frames as its states; Rabiner, "A tutorial on hidden Markov models" (1989): the score is the
-posterior of the middle frame given all of the snippet (equation 27), with a number of tempi, each with steps of its
-own, that are constant within a snippet.
+Both sides of the middle are worked out apart, from the far end inwards: the left one is the right one with both time
+axes turned round. With several *tempo classes*, each a set of step weights, a path keeps its class on both sides.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfmodel.features import FeatureSettings, frame_features
+SMALLEST = np.float32(1e-35)  # stands for what underflows, so that logarithms stay finite
 
 Float32Array = NDArray[np.float32]
-LEAST = np.float32(1e-30)
-TUNED = FeatureSettings(flux=0.5)
-"""Found by benchmarks/tune_baselines.py on generated pairs, as are the other defaults here."""
 
 
-def similarities(
-    reference: NDArray[np.floating], snippet: NDArray[np.floating], settings: FeatureSettings, beyond: int
-) -> Float32Array:
-    """Weighted mean cosines of all frames of a reference and of a snippet.
+@dataclass(frozen=True)
+class PathSettings:
+    """What a path costs.
 
-    Parameters
+    Attributes
     ----------
-    reference : ndarray, shape (pairs, T, bins)
-    snippet : ndarray, shape (pairs, S, bins)
-    settings : FeatureSettings
-    beyond : int
-        Frames of silence to add at both ends of the reference: similarity 0.
-
-    Returns
-    -------
-    ndarray of float32, shape (S, pairs, T + 2 · beyond)
+    combine : {"max", "sum"}
+        The best path counts, or all of them.
+    kappa : float
+        Factor of the similarities, against the steps' weights.
+    tempos : tuple of float
+        Reference frames per snippet frame, one a tempo class.
+    spread : float
+        Standard deviation of a step about its class's tempo, in frames.
+    tempo_spread : float
+        Standard deviation of the classes' natural logarithm about 0: the prior of the tempo.
+    largest_step : int
+        In frames.
+    outside : float
+        Similarity beyond the reference's ends.
+    middle : float
+        Weight of the middle frame's similarity, against 1 for all others.
+    focus_frames : float
+        Similarities lose weight with the distance from the middle, by a factor of e in so many frames; 0: they don't.
     """
-    left, right = frame_features(snippet, settings), frame_features(reference, settings)
-    out = np.zeros((snippet.shape[1], len(reference), reference.shape[1] + 2 * beyond), dtype=np.float32)
-    inside = slice(beyond, beyond + reference.shape[1])
-    out[:, :, inside] = np.matmul(left, right.transpose(0, 2, 1)).transpose(1, 0, 2)
+
+    combine: str = "sum"
+    kappa: float = 8.0
+    tempos: tuple[float, ...] = (0.6, 0.72, 0.85, 1.0, 1.18, 1.4, 1.66)
+    spread: float = 0.5
+    tempo_spread: float = 0.3
+    largest_step: int = 3
+    outside: float = 0.0
+    middle: float = 1.0
+    focus_frames: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.combine not in ("max", "sum"):
+            raise ValueError(f"paths: combine {self.combine!r}; expected max or sum")
+        if not self.tempos or min(self.tempos) <= 0:
+            raise ValueError(f"paths: tempos {self.tempos}; expected at least one, all above zero")
+        for name in ("kappa", "spread", "tempo_spread", "largest_step"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"paths: {name} {getattr(self, name)}; expected a number above zero")
+        for name in ("middle", "focus_frames"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"paths: {name} {getattr(self, name)}; expected 0 or more")
+
+    def log_steps(self) -> Float32Array:
+        """Log weights of the steps, shape (classes, largest_step + 1); each class's weights sum to 1."""
+        tempo = np.asarray(self.tempos)[:, None]  # (classes, 1)
+        log_weight = -((np.arange(self.largest_step + 1) - tempo) ** 2) / (2 * self.spread**2)
+        return np.asarray(log_weight - np.log(np.exp(log_weight).sum(axis=1, keepdims=True)), dtype=np.float32)
+
+    def log_prior(self) -> Float32Array:
+        """Log probability of each tempo class, shape (classes,)."""
+        log_weight = -(np.log(self.tempos) ** 2) / (2 * self.tempo_spread**2)
+        return np.asarray(log_weight - np.log(np.exp(log_weight).sum()), dtype=np.float32)
+
+
+def _shifted(values: Float32Array, step: int, fill: Float32Array) -> Float32Array:
+    """Values `step` frames on, those beyond the end filled: (pairs, T) and (pairs, 1) to (pairs, T)."""
+    if step == 0:
+        return values
+    out = np.empty_like(values)
+    kept = max(values.shape[1] - step, 0)
+    out[:, :kept] = values[:, step:]
+    out[:, kept:] = fill
     return out
 
 
-def best_paths(gain: Float32Array, penalty: Sequence[float]) -> Float32Array:
-    """Greatest sum along a path that ends at each frame.
+def _best_side(emission: Float32Array, outside: Float32Array, log_steps: Float32Array) -> Float32Array:
+    """Best sums of paths from each frame on, its own emission left out.
 
     Parameters
     ----------
-    gain : ndarray of float32, shape (length, pairs, frames)
-        Of a path's k-th frame.
-    penalty : sequence of float
-        Of advancing by 0, 1, … frames.
+    emission : ndarray of float32, shape (K, pairs, T)
+    outside : ndarray of float32, shape (K, pairs, 1)
+    log_steps : ndarray of float32, shape (D,)
 
     Returns
     -------
-    ndarray of float32, shape (pairs, frames)
-
-    Examples
-    --------
-    >>> best_paths(np.array([[[1, 5, 0]], [[0, 0, 2]]], dtype=np.float32), [0.0, 0.5]).tolist()
-    [[1.0, 5.0, 6.5]]
+    ndarray of float32, shape (pairs, T)
     """
-    best = gain[0]
-    for now in gain[1:]:
-        ahead = best - np.float32(penalty[0])
-        for d in range(1, len(penalty)):
-            np.maximum(ahead[:, d:], best[:, :-d] - np.float32(penalty[d]), out=ahead[:, d:])
-        best = ahead + now
-    return np.asarray(best, dtype=np.float32)
+    value, beyond = np.zeros_like(emission[0]), np.zeros_like(outside[0])
+    for k in range(len(emission) - 1, 0, -1):
+        value, beyond = value + emission[k], beyond + outside[k]
+        best = value + log_steps[0]
+        for step in range(1, len(log_steps)):
+            np.maximum(best, _shifted(value, step, beyond) + log_steps[step], out=best)
+        value, beyond = best, beyond + log_steps.max()
+    return value
 
 
-def summed_paths(likelihood: Float32Array, weight: NDArray[np.float32]) -> Float32Array:
-    """Logarithm of the sum over all paths that end at each frame, of the products along them.
+def _summed_side(emission: Float32Array, outside: Float32Array, log_steps: Float32Array) -> Float32Array:
+    """The logarithm of summed exponentials in place of the best sums, scaled so that nothing overflows."""
+    steps = np.exp(log_steps)
+    value, beyond = np.ones_like(emission[0]), np.ones_like(outside[0])
+    logarithm = np.zeros_like(outside[0])  # (pairs, 1): what was taken out of both
+    for k in range(len(emission) - 1, 0, -1):
+        largest = np.maximum(emission[k].max(axis=1, keepdims=True, initial=-np.inf), outside[k])
+        value = value * np.exp(emission[k] - largest)
+        beyond = beyond * np.exp(outside[k] - largest)
+        mixed = value * steps[0]
+        for step in range(1, len(steps)):
+            mixed += _shifted(value, step, beyond) * steps[step]
+        value, beyond = mixed, beyond * steps.sum()
+        scale = np.maximum(np.maximum(value.max(axis=1, keepdims=True, initial=0), beyond), SMALLEST)
+        value, beyond = value / scale, beyond / scale
+        logarithm = logarithm + largest + np.log(scale)
+    return np.asarray(np.log(np.maximum(value, SMALLEST)) + logarithm, dtype=np.float32)
+
+
+def path_scores(
+    emission: Float32Array, outside: Float32Array, log_steps: Float32Array, log_prior: Float32Array, combine: str
+) -> Float32Array:
+    """Scores of all frames as the place of the middle frame.
 
     Parameters
     ----------
-    likelihood : ndarray of float32, shape (length, pairs, frames)
-        Above 0, of a path's k-th frame.
-    weight : ndarray of float32, shape (steps,)
-        Probability of advancing by 0, 1, … frames.
+    emission : ndarray of float32, shape (S, pairs, T)
+        Weighted similarities, S odd.
+    outside : ndarray of float32, shape (S, pairs, 1)
+        The same beyond the reference's ends.
+    log_steps : ndarray of float32, shape (classes, D)
+        Log weights of steps of 0 to D - 1 frames.
+    log_prior : ndarray of float32, shape (classes,)
+    combine : {"max", "sum"}
 
     Returns
     -------
-    ndarray of float32, shape (pairs, frames)
+    ndarray of float32, shape (pairs, T)
 
-    Examples
-    --------
-    >>> np.exp(summed_paths(np.ones((2, 1, 3), dtype=np.float32), np.array([0.5, 0.5]))).round(3).tolist()
-    [[0.5, 1.0, 1.0]]
+    Raises
+    ------
+    ValueError
+        If S is even.
     """
-    total, log_scale = likelihood[0], np.zeros((likelihood.shape[1], 1), dtype=np.float32)
-    for now in likelihood[1:]:
-        ahead = total * np.float32(weight[0])
-        for d in range(1, len(weight)):
-            ahead[:, d:] += total[:, :-d] * np.float32(weight[d])
-        ahead *= now
-        scale = np.maximum(ahead.max(axis=1, keepdims=True), LEAST)
-        total = ahead / scale
-        log_scale += np.log(scale)
-    return np.asarray(np.log(np.maximum(total, LEAST)) + log_scale, dtype=np.float32)
+    length = len(emission)
+    if length % 2 == 0:
+        raise ValueError(f"snippets have {length} frames; expected an odd number, so that one is in the middle")
+    half = length // 2
+    side = _best_side if combine == "max" else _summed_side
+    turned, turned_outside = np.ascontiguousarray(emission[half::-1, :, ::-1]), outside[half::-1]
+    result: Float32Array | None = None
+    for steps, prior in zip(log_steps, log_prior, strict=True):
+        right = side(emission[half:], outside[half:], steps)
+        left = side(turned, turned_outside, steps)[:, ::-1]
+        score = left + emission[half] + right + prior
+        if result is None:
+            result = score
+        else:
+            result = np.maximum(result, score) if combine == "max" else np.logaddexp(result, score)
+    assert result is not None
+    return np.asarray(result, dtype=np.float32)
 
 
-def both_ways(similarity: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """The snippet's two halves as ways that end at its middle frame: the later one mirrored in time."""
-    middle = len(similarity) // 2
-    return similarity[: middle + 1], similarity[middle:][::-1, :, ::-1]
+def score_frames(similarity: Float32Array, sounding: NDArray[np.bool_], settings: PathSettings) -> Float32Array:
+    """Scores of every reference frame from a similarity matrix.
 
-
-def step_weights(tempo: float, steps: int, spread: float) -> NDArray[np.float32]:
-    """Probabilities of advancing by 0, 1, … frames at a tempo in reference frames a snippet frame.
-
-    The two nearest steps share ``1 - spread`` so that the mean is the tempo; `spread` is shared by all.
-
-    Examples
-    --------
-    >>> step_weights(1.25, 4, 0.2).astype(float).round(3).tolist()
-    [0.05, 0.65, 0.25, 0.05]
-    """
-    weights = np.clip(1 - np.abs(np.arange(steps) - tempo), 0, None)
-    return np.asarray((1 - spread) * weights / weights.sum() + spread / steps, dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class SubsequenceDtw:
-    """Dynamic time warping of the snippet, both halves from the onset.
-
-    Attributes
+    Parameters
     ----------
-    features : FeatureSettings
-    penalty : tuple of float
-        Of advancing by 0, 1, … frames of the reference, in units of similarity.
+    similarity : ndarray of float32, shape (pairs, T, S)
+    sounding : ndarray of bool, shape (pairs, S)
+        False where the snippet is silent.
+    settings : PathSettings
+
+    Returns
+    -------
+    ndarray of float32, shape (pairs, T)
+        With ``max`` the best path's sum; with ``sum`` the log posterior of the middle frame's place among the
+        reference's frames.
     """
-
-    features: FeatureSettings = TUNED
-    penalty: tuple[float, ...] = (0.1, 0.0, 0.05, 0.2)
-
-    def scores(self, reference: NDArray[np.floating], snippet: NDArray[np.floating]) -> Float32Array:
-        """Score (pairs, T, bins) and (pairs, S, bins) as (pairs, T): mean similarity along the best path."""
-        beyond = (len(self.penalty) - 1) * (snippet.shape[1] // 2)
-        similarity = similarities(reference, snippet, self.features, beyond)
-        left, right = (best_paths(way, self.penalty) for way in both_ways(similarity))
-        total = left + right[:, ::-1] - similarity[len(similarity) // 2]
-        return np.asarray(total[:, beyond : beyond + reference.shape[1]] / len(similarity), dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class HiddenMarkov:
-    """A hidden Markov model over the reference's frames.
-
-    Attributes
-    ----------
-    features : FeatureSettings
-    sharpness : float
-        Log-likelihood of a frame is so much times its similarity.
-    tempi : tuple of float
-        Reference frames a snippet frame, equally likely.
-    steps : int
-        Advances of up to ``steps - 1`` frames.
-    spread : float
-        Share of steps that keep to no tempo.
-    """
-
-    features: FeatureSettings = TUNED
-    sharpness: float = 8.0
-    tempi: tuple[float, ...] = (0.65, 0.85, 1.15, 1.5)
-    steps: int = 4
-    spread: float = 0.2
-
-    def scores(self, reference: NDArray[np.floating], snippet: NDArray[np.floating]) -> Float32Array:
-        """Score (pairs, T, bins) and (pairs, S, bins) as (pairs, T): log posterior of the middle frame."""
-        beyond = (self.steps - 1) * (snippet.shape[1] // 2)
-        similarity = similarities(reference, snippet, self.features, beyond)
-        # divided by the likelihood of a perfect frame: a constant that keeps numbers small
-        likelihood = np.exp(np.float32(self.sharpness) * (similarity - 1))
-        left, right = both_ways(likelihood)
-        middle = np.log(likelihood[len(likelihood) // 2])
-        total = None
-        for tempo in self.tempi:
-            weight = step_weights(tempo, self.steps, self.spread)
-            score = summed_paths(left, weight) + summed_paths(right, weight)[:, ::-1] - middle
-            total = score if total is None else np.logaddexp(total, score)
-        assert total is not None
-        inside = total[:, beyond : beyond + reference.shape[1]]
-        highest = inside.max(axis=1, keepdims=True)
-        log_sum = highest + np.log(np.exp(inside - highest).sum(axis=1, keepdims=True))
-        return np.asarray(inside - log_sum, dtype=np.float32)
+    length = similarity.shape[2]
+    distance = np.abs(np.arange(length) - length // 2)
+    weight = np.exp(-distance / settings.focus_frames) if settings.focus_frames else np.ones(length)
+    weight[length // 2] *= settings.middle
+    weight = np.asarray(settings.kappa * weight, dtype=np.float32)[:, None, None]  # (S, 1, 1)
+    emission = np.ascontiguousarray(similarity.transpose(2, 0, 1)) * weight
+    outside = (sounding.T[:, :, None] * np.float32(settings.outside)) * weight
+    scores = path_scores(emission, outside, settings.log_steps(), settings.log_prior(), settings.combine)
+    if settings.combine == "sum" and scores.size:
+        largest = scores.max(axis=1, keepdims=True)
+        scores = scores - largest - np.log(np.exp(scores - largest).sum(axis=1, keepdims=True))
+    return scores

@@ -131,9 +131,8 @@ def evaluate_all(run_dir: Path, store: Store, device: str = "auto", progress: bo
     results: dict[str, dict[str, EvaluationResult]] = {}
     for split in held:
         reader = PairReader(store, split)  # the last one, the main split's, stays for the examples
-        methods = {network.description: network, **baselines}
-        if split != main:
-            methods.pop("matched-filter-5")
+        chosen = baselines if split == main else {"matched-filter": baselines["matched-filter"]}
+        methods = {network.description: network, **chosen}
         limit = None if split == main else OTHER_SPLIT_PAIRS
         results[split] = {
             name: evaluate(method, store, split, progress=progress, max_pairs=limit, reader=reader)

@@ -25,8 +25,7 @@ from sfmodel.cli.group import device_option, main
 def evaluate(method: str, store: str, split: str, predictions: Path | None, device: str, as_json: bool) -> None:
     """Measure a trained network, or a classic method, on the pairs of STORE.
 
-    Hit rates and errors, each with a 95 % interval from resampling pieces. 'bundled' is the trained network that
-    ships; 'sfmodel models' lists the classic methods.
+    Hit rates and errors, each with a 95 % interval from resampling pieces. 'sfmodel models' lists the classic methods.
 
     Example: sfmodel evaluate bundled demo.zarr
     """

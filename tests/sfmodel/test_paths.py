@@ -1,107 +1,162 @@
+"""Paths that meet at the middle frame, against an enumeration of all of them."""
+
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from sfmodel.baselines import BASELINES
-from sfmodel.features import FeatureSettings
-from sfmodel.paths import (
-    HiddenMarkov,
-    SubsequenceDtw,
-    best_paths,
-    both_ways,
-    similarities,
-    step_weights,
-    summed_paths,
+from sfmodel.paths import PathSettings, path_scores, score_frames
+
+
+def enumerate_paths(emission, outside, log_steps, log_prior, combine):
+    """One pair: every path written out. emission (S, T), outside (S,), log_steps (classes, D)."""
+    length, frames = emission.shape
+    half = length // 2
+    scores = np.zeros(frames)
+    for middle in range(frames):
+        found = []
+        for steps, prior in zip(log_steps, log_prior, strict=True):
+            for taken in product(range(len(steps)), repeat=length - 1):
+                start = middle - sum(taken[:half])
+                place = start + np.concatenate([[0], np.cumsum(taken)])
+                value = prior + sum(steps[step] for step in taken)
+                for k, at in enumerate(place):
+                    value += emission[k, at] if 0 <= at < frames else outside[k]
+                found.append(value)
+        scores[middle] = max(found) if combine == "max" else np.logaddexp.reduce(found)
+    return scores
+
+
+@pytest.mark.parametrize("combine", ["max", "sum"])
+@pytest.mark.parametrize("frames", [1, 2, 6])
+def test_equals_an_enumeration_of_all_paths(combine, frames):
+    rng = np.random.default_rng(frames)
+    emission = rng.normal(size=(5, 2, frames)).astype(np.float32)
+    outside = rng.normal(size=(5, 2, 1)).astype(np.float32)
+    steps = np.log(rng.dirichlet(np.ones(4), size=2)).astype(np.float32)
+    prior = np.log(np.array([0.3, 0.7], dtype=np.float32))
+    scores = path_scores(emission, outside, steps, prior, combine)
+    assert scores.shape == (2, frames) and scores.dtype == np.float32
+    for pair in range(2):
+        expected = enumerate_paths(emission[:, pair], outside[:, pair, 0], steps, prior, combine)
+        assert scores[pair] == pytest.approx(expected, abs=1e-4)
+
+
+def test_by_hand():
+    """Three snippet frames, steps of 0 and 1 with weights -1 and 0: the best path goes straight up."""
+    emission = np.eye(3, dtype=np.float32)[:, None]  # snippet frame k fits with reference frame k
+    steps, zero = np.array([[-1, 0]], dtype=np.float32), np.zeros(1, dtype=np.float32)
+    scores = path_scores(emission, np.zeros((3, 1, 1), dtype=np.float32), steps, zero, "max")
+    # at 0: outside, 0, 1 or 0, 0, 1: nothing fits; at 1: all three fit; at 2: the first frame lies at 1 at best
+    assert scores.tolist() == [[0.0, 3.0, 0.0]]
+    total = path_scores(emission, np.zeros((3, 1, 1), dtype=np.float32), steps, zero, "sum")[0]
+    stay = np.exp(-1)
+    # frame 1: to the left stay (0) or come from 0 (1); to the right stay (0) or go on to 2 (1); itself 1
+    assert np.exp(total[1]) == pytest.approx(np.e * (stay + np.e) ** 2, rel=1e-5)
+
+
+def sequence(rng, frames, bins=12):
+    """Frames that each resemble their neighbours a little, and no others."""
+    noise = rng.random((frames + 1, bins)) ** 4
+    vectors = noise[1:] + 0.5 * noise[:-1]
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("combine", ["max", "sum"])
+@pytest.mark.parametrize("tempo", [0.7, 1.0, 1.5])
+def test_snippets_at_other_tempos_are_found(combine, tempo):
+    rng = np.random.default_rng(3)
+    found, centres = [], rng.integers(30, 90, size=20)
+    for centre in centres:
+        whole = sequence(rng, 120)
+        place = np.rint(centre + tempo * np.arange(-13, 14)).astype(int)
+        similarity = (whole @ whole[place].T)[None]
+        scores = score_frames(similarity, np.ones((1, 27), dtype=bool), PathSettings(combine))
+        found.append(int(scores.argmax()))
+    assert (np.abs(np.array(found) - centres) <= 1).mean() >= 0.95
+    if tempo == 1:
+        assert np.array_equal(found, centres)
+
+
+def test_sums_are_log_posteriors():
+    rng = np.random.default_rng(4)
+    similarity = rng.random((3, 50, 9), dtype=np.float32)
+    scores = score_frames(similarity, np.ones((3, 9), dtype=bool), PathSettings("sum"))
+    assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+
+
+def test_strong_emissions_neither_overflow_nor_vanish():
+    similarity = np.zeros((1, 60, 27), dtype=np.float32)
+    similarity[0, np.arange(20, 47), np.arange(27)] = 1
+    scores = score_frames(similarity, np.ones((1, 27), dtype=bool), PathSettings("sum", kappa=500.0))
+    assert np.isfinite(scores).all() and scores.argmax() == 33
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    arrays(np.float32, (1, 20, 5), elements=st.floats(0, 1, width=32)),
+    st.integers(1, 12),
+    st.sampled_from(["max", "sum"]),
 )
-
-NAMES = ("matched-filter-tuned", "subsequence-dtw", "hmm")
-
-
-def every_path(length: int, frames: int, steps: int):
-    """All paths, as frames and the steps between them."""
-    for begin, taken in product(range(frames), product(range(steps), repeat=length - 1)):
-        places = begin + np.cumsum([0, *taken])
-        if places[-1] < frames:
-            yield places, list(taken)
-
-
-@settings(max_examples=30, deadline=None)
-@given(length=st.integers(1, 5), frames=st.integers(4, 8), steps=st.integers(1, 4), seed=st.integers(0, 999))
-def test_against_every_path(length, frames, steps, seed):
-    rng = np.random.default_rng(seed)
-    gain = rng.normal(0, 1, (length, 2, frames)).astype(np.float32)
-    penalty = rng.random(steps).astype(np.float32)
-    best, total = np.full((2, frames), -np.inf), np.zeros((2, frames))
-    for places, taken in every_path(length, frames, steps):
-        along = gain[range(length), :, places].sum(axis=0) - penalty[taken].sum()
-        best[:, places[-1]] = np.maximum(best[:, places[-1]], along)
-        total[:, places[-1]] += np.exp(along)
-    reached = np.isfinite(best)
-    np.testing.assert_allclose(best_paths(gain, penalty)[reached], best[reached], rtol=1e-4, atol=1e-5)
-    found = summed_paths(np.exp(gain), np.exp(-penalty))
-    np.testing.assert_allclose(found[reached], np.log(total[reached]), rtol=1e-4, atol=1e-4)
+def test_what_stands_later_is_found_later(similarity, shift, combine):
+    """Far from the ends, moving the reference moves the scores, up to what the sum is normalised by."""
+    chosen, sounding = PathSettings(combine), np.ones((1, 5), dtype=bool)
+    padded = np.pad(similarity, ((0, 0), (10, 30), (0, 0)))
+    moved = np.pad(similarity, ((0, 0), (10 + shift, 30 - shift), (0, 0)))
+    one, other = score_frames(padded, sounding, chosen)[0], score_frames(moved, sounding, chosen)[0]
+    difference = other[10 + shift : 40 + shift] - one[10:40]
+    if combine == "max":
+        assert difference == pytest.approx(np.zeros(30), abs=1e-4)
+    else:
+        assert np.ptp(difference) <= 1e-3
 
 
-def test_halves_end_at_the_middle():
-    similarity = np.arange(5 * 3, dtype=np.float32).reshape(5, 1, 3)
-    left, right = both_ways(similarity)
-    assert left[:, 0].tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
-    assert right[:, 0].tolist() == [[14, 13, 12], [11, 10, 9], [8, 7, 6]]
+def test_turning_time_round_turns_the_scores_round():
+    rng = np.random.default_rng(5)
+    similarity, sounding = rng.random((2, 40, 9), dtype=np.float32), rng.random((2, 9)) < 0.8
+    for combine in ("max", "sum"):
+        chosen = PathSettings(combine, outside=0.3)
+        scores = score_frames(similarity, sounding, chosen)
+        turned = score_frames(similarity[:, ::-1, ::-1], sounding[:, ::-1], chosen)
+        assert turned[:, ::-1] == pytest.approx(scores, abs=1e-4)
 
 
-def test_steps_have_the_tempo_as_their_mean():
-    for tempo in (0.3, 1.0, 1.6, 2.9):
-        weights = step_weights(tempo, 4, 0.0)
-        assert weights.sum() == pytest.approx(1) and weights @ np.arange(4) == pytest.approx(tempo)
-    assert step_weights(1.0, 4, 1.0).tolist() == [0.25] * 4
+def test_steps_and_priors_are_probabilities():
+    chosen = PathSettings(tempos=(0.5, 1.0, 2.0), tempo_spread=0.5)
+    assert np.exp(chosen.log_steps()).sum(axis=1) == pytest.approx(np.ones(3))
+    prior = np.exp(chosen.log_prior())
+    assert prior.sum() == pytest.approx(1) and prior[0] == pytest.approx(prior[2])
+    assert prior[1] / prior[0] == pytest.approx(np.exp(np.log(2) ** 2 / (2 * 0.25)), rel=1e-5)
+    narrow = PathSettings(tempos=(1.0,), spread=0.1).log_steps()
+    assert np.exp(narrow[0, 1]) == pytest.approx(1)
 
 
-def played(tempo: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, float]:
-    """A reference of tones and a snippet of it, played at another tempo, with its place."""
-    rng = np.random.default_rng(seed)
-    reference = np.zeros((400, 88), dtype=np.float32)
-    for frame in range(0, 400, 3):
-        for key in rng.integers(0, 88, 2):
-            reference[frame : frame + 8, key] += np.linspace(3, 1, 8)[: 400 - frame]
-    centre = 120.0
-    position = centre + tempo * np.arange(-13, 14)
-    whole = position.astype(int)
-    part = (position - whole)[:, None]
-    snippet = reference[whole] * (1 - part) + reference[whole + 1] * part
-    return reference[None, :240], (snippet + rng.uniform(0, 0.1, snippet.shape))[None], centre
+@pytest.mark.parametrize("combine", ["max", "sum"])
+def test_silence_and_nothing(combine):
+    chosen = PathSettings(combine)
+    silent = score_frames(np.zeros((2, 40, 9), np.float32), np.zeros((2, 9), bool), chosen)
+    assert np.isfinite(silent).all() and np.ptp(silent) <= 1e-3  # no frame before another
+    assert score_frames(np.zeros((0, 40, 9), np.float32), np.zeros((0, 9), bool), chosen).shape == (0, 40)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("tempo", [0.7, 1.0, 1.4])
-def test_found_at_other_tempi(name, tempo):
-    for seed in range(3):
-        reference, snippet, centre = played(tempo, seed)
-        scores = BASELINES[name].scores(reference, snippet)
-        assert scores.shape == (1, 240) and scores.dtype == np.float32 and np.isfinite(scores).all()
-        assert abs(scores.argmax() - centre) <= 1
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"combine": "mean"}, "combine 'mean'; expected max or sum"),
+        ({"tempos": ()}, "expected at least one"),
+        ({"tempos": (1.0, -1.0)}, "all above zero"),
+        ({"kappa": 0.0}, r"kappa 0\.0; expected a number above zero"),
+        ({"focus_frames": -1.0}, "focus_frames"),
+    ],
+)
+def test_unusable_settings_are_an_error(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        PathSettings(**wrong)
 
 
-@pytest.mark.parametrize("method", [SubsequenceDtw(), HiddenMarkov()])
-def test_a_reference_moved_moves_the_answer_and_silence_has_none(method):
-    reference, snippet, _ = played(1.2)
-    first = method.scores(reference[:, :200], snippet)
-    moved = method.scores(np.pad(reference[:, :200], ((0, 0), (17, 0), (0, 0))), snippet)
-    difference = (moved[:, 17:] - first)[:, 60:140]
-    assert np.ptp(difference) < 1e-3  # a posterior is moved by what the new frames take of it
-    for silent in (method.scores(np.zeros((1, 50, 88)), snippet), method.scores(reference, np.zeros((1, 27, 88)))):
-        assert np.ptp(silent) < 1e-4
-
-
-def test_posteriors_sum_to_one():
-    reference, snippet, _ = played(1.0)
-    assert np.exp(HiddenMarkov().scores(reference, snippet)).sum() == pytest.approx(1, rel=1e-4)
-
-
-def test_beyond_the_reference_is_silence():
-    reference, snippet, _ = played(1.0)
-    found = similarities(reference, snippet, FeatureSettings(), 5)
-    assert found.shape == (27, 1, 250) and not found[..., :5].any() and not found[..., -5:].any()
-    assert found[..., 5:-5].max() <= 1 + 1e-5
+def test_snippets_have_a_middle():
+    with pytest.raises(ValueError, match="4 frames; expected an odd number"):
+        score_frames(np.zeros((1, 9, 4), np.float32), np.ones((1, 4), bool), PathSettings())
