@@ -199,7 +199,7 @@ def normalised_cross_correlation(
 
 @dataclass(frozen=True)
 class Baseline:
-    """A matched filter.
+    """A method that needs no training.
 
     Attributes
     ----------
@@ -209,20 +209,15 @@ class Baseline:
         One line.
     time_scales : tuple of float
     remove_mean : bool
-    features : FeatureSettings, optional
-        What is compared in place of the frames as they are stored.
     """
 
     name: str
     description: str
     time_scales: tuple[float, ...] = (1.0,)
     remove_mean: bool = True
-    features: FeatureSettings | None = None
 
     def scores(self, reference: AnyFloatArray, snippet: AnyFloatArray) -> Float32Array:
         """Scores of every frame of the reference: (pairs, T, bins) and (pairs, S, bins) give (pairs, T)."""
-        if self.features is not None:
-            reference, snippet = (frame_features(frames, self.features) for frames in (reference, snippet))
         return normalised_cross_correlation(reference, snippet, self.time_scales, self.remove_mean)
 
 

@@ -4,9 +4,11 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sfdata.reader import Batch
@@ -44,13 +46,21 @@ class DeviceBatch:
         cut = [tensor.tensor_split(count) for tensor in self.tensors()]
         return [DeviceBatch(*tensors) for tensors in zip(*cut, strict=True)]
 
-    def transposed(self, bins: int) -> "DeviceBatch":
-        """References and snippets moved by so many bins: what leaves at one end is lost, at the other comes silence."""
-        if not bins:
-            return self
-        moved = [torch.roll(frames, bins, dims=2) for frames in (self.reference, self.snippet)]
-        for frames in moved:
-            frames[..., slice(None, bins) if bins > 0 else slice(bins, None)] = 0
+    def transposed(self, bins: NDArray[np.integer]) -> "DeviceBatch":
+        """References and snippets moved, pair by pair: what leaves at one end is lost, at the other comes silence.
+
+        Parameters
+        ----------
+        bins : ndarray of int, shape (pairs,)
+        """
+        moved = [torch.zeros_like(frames) for frames in (self.reference, self.snippet)]
+        edges = np.flatnonzero(np.diff(bins, prepend=np.nan, append=np.nan))
+        for first, last in pairwise(edges.tolist()):
+            up = int(bins[first])
+            for frames, out in zip((self.reference, self.snippet), moved, strict=True):
+                out[first:last, :, max(0, up) : frames.shape[2] + min(0, up)] = frames[
+                    first:last, :, max(0, -up) : frames.shape[2] - max(0, up)
+                ]
         return replace(self, reference=moved[0], snippet=moved[1])
 
     def to(self, device: torch.device) -> "DeviceBatch":

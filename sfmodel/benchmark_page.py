@@ -120,7 +120,10 @@ def markdown(found: Benchmark) -> str:
     heads = ["", *(LABELS[key] for key in COLUMNS)]
     for part, title in TITLES.items():
         if all(part in entry.figures for entry in found.measured):
-            rows = [[row[0], *(f"{figure} ({interval})" for figure, interval in row[1:])] for row in overall_rows(found, part)]
+            rows = [
+                [row[0], *(f"{figure} ({interval})" for figure, interval in row[1:])]
+                for row in overall_rows(found, part)
+            ]
             parts.append(_markdown_table(f"{title}: {pairs_text(found, part)}", heads, rows))
     methods = [entry.method.name for entry in found.measured]
     for part, title in (("instruments", "By instrument"), ("recordings", "By recording")):
@@ -188,7 +191,8 @@ def page(found: Benchmark, pictures: dict[str, bytes], captions: dict[str, str])
     worst = paragraph(
         f"What {main} gets grossly wrong, the surest cases first. Each picture shows the reference (dark is loud), the "
         "recorded snippet beside it on the same frequency axis, and below what is believed of each frame, and the "
-        "matched filter's score. The solid line is where the snippet's onset truly lies, the dashed one where it was put."
+        "matched filter's score. The solid line is where the snippet's onset truly lies, the dashed one where it was "
+        "put."
     ) + "".join(picture(pictures[name], caption.split(". ")[0], caption) for name, caption in captions.items())
     skipped = "".join(paragraph(f"Left out: {e['source']}: {e['reason']}", "note") for e in found.skipped)
     first = found.measured[0].figures["pooled"]

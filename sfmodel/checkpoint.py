@@ -36,7 +36,7 @@ FREE_TO_CHANGE = {"network": (), "training": ("epochs", "device", "tensorboard",
 LATER_SETTINGS: dict[str, dict[str, Any]] = {  # what a config without them means
     "training": {
         **{"accumulate": 1, "phases": [], "compile": False},
-        **{"snippets_per_reference": 1, "transpose_semitones": 0},
+        **{"snippets_per_reference": 1, "transpose_semitones": 0, "gradient_norm": 0.0},
     },
 }
 WEIGHTS_FILES = {"best": "best.safetensors", "last": "last.safetensors"}

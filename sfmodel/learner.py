@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -16,6 +17,7 @@ from sfmodel.networks import build_network, soft_target_loss
 from sfmodel.processes import Processes
 from sfmodel.settings import TrainingSettings
 
+SETS_TOGETHER = 2  # pairs of so many references are transposed by the same number of bins
 # Buffers are those of batch norm, which are the same in all processes; newer versions of PyTorch name the option anew.
 SYNC_BUFFERS = "forward_sync_buffers"
 if SYNC_BUFFERS not in inspect.signature(DistributedDataParallel).parameters:
@@ -36,7 +38,7 @@ class Learner:
         Those that train together: each computes its share of a batch, gradients are averaged, batch norm takes its
         statistics from all shares.
     transpose_bins : tuple of int
-        By one of these, drawn for each batch, its references and snippets are moved together.
+        By one of these, drawn anew every few pairs, references and snippets are moved together.
 
     Attributes
     ----------
@@ -107,9 +109,8 @@ class Learner:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
         sums = torch.zeros(4, dtype=self.sum_dtype, device=self.device)
-        if len(self.transpose_bins) > 1:  # the same in all processes
-            rng = np.random.default_rng([self.settings.seed, epoch, step])
-            batch = batch.transposed(self.transpose_bins[rng.integers(len(self.transpose_bins))])
+        if len(self.transpose_bins) > 1:
+            batch = batch.transposed(self._drawn_bins(epoch, step, pairs)[self.processes.rank :: world][: len(batch)])
         parts = batch.parts(min(accumulate, max(1, pairs // world // 2)))
         for number, part in enumerate(parts):
             self._seed(epoch, step, number)
@@ -119,9 +120,21 @@ class Learner:
                 # processes' gradients are averaged, so each counts its pairs `world` times
                 self.scaler.scale(loss * (len(part) * world / pairs)).backward()
             sums += self.sums(logits.detach(), loss.detach(), part)
+        if self.settings.gradient_norm:
+            self.scaler.unscale_(self.optimiser)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         return sums
+
+    def _drawn_bins(self, epoch: int, step: int, pairs: int) -> NDArray[np.int64]:
+        """By how much each pair of a whole batch is moved: a function of the step, the same in all processes.
+
+        Neighbours are moved together, since those that share a reference are to share it still.
+        """
+        rng = np.random.default_rng([self.settings.seed, epoch, step])
+        together = SETS_TOGETHER * self.settings.snippets_per_reference
+        return np.repeat(rng.choice(self.transpose_bins, -(-pairs // together)), together)[:pairs]
 
     def _seed(self, epoch: int, step: int, part: int) -> None:
         """Make dropout a function of seed, epoch, step, part and process: there is no generator to save."""

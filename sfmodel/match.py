@@ -20,6 +20,7 @@ from sfmodel.path_sum import path_sum
 
 CHANGE_GAIN = 3.0  # rising energy is what marks onsets, and smaller than what sounds on
 SIMILARITY_SCALE = 3.0
+DIRECT_WEIGHT = 3.0
 STEP_LOG_WEIGHTS = (-1.5, -0.5, -1.5, -3.0)  # where learning begins: near one reference frame a snippet frame
 
 
@@ -98,6 +99,21 @@ class Match(nn.Module):
             *(nn.Conv1d(units, units, 5, padding=2), nn.ReLU()),
             nn.Conv1d(units, 1, 3, padding=1),
         )
+        self._begin_as_a_filter()
+
+    def _begin_as_a_filter(self) -> None:
+        """Begin with what needs no learning: both stacks alike, and the mean of the heads' path sums as the answer.
+
+        Begun at random, a network whose answer falls where path sums rise was still worse after 10,000 steps than one
+        that had the luck to begin the other way was after 1,000.
+        """
+        self.snippet_stack.load_state_dict(self.reference_stack.state_dict())
+        heads = self.settings.heads
+        for layer in (self.direct, self.head[-1]):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            self.direct.weight[0, -heads:] = DIRECT_WEIGHT / heads
 
     def forward(self, reference: Tensor, snippet: Tensor) -> Tensor:
         """Score every frame of the reference.

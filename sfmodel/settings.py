@@ -55,6 +55,8 @@ class TrainingSettings:
         Of Adam (the paper names no optimiser; its rate is 0.001).
     weight_decay : float
         Decoupled from the gradient (AdamW); 0 is plain Adam.
+    gradient_norm : float
+        Longer gradients are shortened to this length; 0 leaves all as they are.
     patience : int, optional
         Stop after so many epochs without a lower monitored loss (paper: 10); None never stops early. Monitored is the
         validation loss, or the training loss where the store holds no pairs for validation.
@@ -96,6 +98,7 @@ class TrainingSettings:
     accumulate: int = 1
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    gradient_norm: float = 0.0
     patience: int | None = 10
     plateau_patience: int | None = None
     plateau_factor: float = 0.5
@@ -123,10 +126,12 @@ class TrainingSettings:
             raise ValueError(f"training: seed {self.seed}; expected less than 2**63")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"training: schedule {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
-        if not (0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf and 0 < self.plateau_factor < 1):
+        numbers = (self.learning_rate, self.weight_decay, self.gradient_norm, self.plateau_factor)
+        rate, *least_zero, factor = numbers
+        if not (0 < rate < np.inf and all(0 <= number < np.inf for number in least_zero) and 0 < factor < 1):
             raise ValueError(
-                f"training: learning_rate {self.learning_rate}, weight_decay {self.weight_decay}, plateau_factor "
-                f"{self.plateau_factor}; expected above 0, at least 0, and between 0 and 1"
+                f"training: learning_rate {rate}, weight_decay and gradient_norm {least_zero}, plateau_factor "
+                f"{factor}; expected above 0, at least 0, and between 0 and 1"
             )
         if self.accumulate > self.batch_size:
             raise ValueError(

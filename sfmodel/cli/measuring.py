@@ -25,7 +25,8 @@ from sfmodel.cli.group import device_option, main
 def evaluate(method: str, store: str, split: str, predictions: Path | None, device: str, as_json: bool) -> None:
     """Measure a trained network, or a classic method, on the pairs of STORE.
 
-    Hit rates and errors, each with a 95 % interval from resampling pieces. 'sfmodel models' lists the classic methods.
+    Hit rates and errors, each with a 95 % interval from resampling pieces. 'bundled' is the trained network that
+    ships; 'sfmodel models' lists the classic methods.
 
     Example: sfmodel evaluate bundled demo.zarr
     """
@@ -94,9 +95,7 @@ def predict(
 @click.option("--split", default="test", show_default=True, help="Of a store; of recordings all are taken.")
 @device_option
 @JSON
-def benchmark(
-    source: Path, output: Path, methods: tuple[str, ...], split: str, device: str, as_json: bool
-) -> None:
+def benchmark(source: Path, output: Path, methods: tuple[str, ...], split: str, device: str, as_json: bool) -> None:
     """Measure every method on a folder of recordings, or on a store.
 
     DIR holds a folder for each recording, as 'sfdata import aligned' reads them: sound, score, alignment. Writes
