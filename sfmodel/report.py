@@ -25,7 +25,7 @@ REPORT_FILE, FIGURES_DIR = "report.html", "figures"
 OTHER_SPLIT_PAIRS = 2000  # of the splits beside the one reported on: enough to see overfitting, and quick
 
 Row = tuple[Any, ...]
-REPORTED = ("matched-filter", "matched-filter-5")  # baselines beside the network: more make the table too wide for a phone
+REPORTED = ("matched-filter", "matched-filter-5")  # more would make the table too wide for a phone
 
 
 @dataclass(frozen=True)
