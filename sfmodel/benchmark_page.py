@@ -32,7 +32,7 @@ def write_benchmark(found: Benchmark, output: str | Path) -> Path:
     (output / FIGURES_DIR).mkdir(parents=True, exist_ok=True)
     for old in (output / FIGURES_DIR).glob("worst-*.png"):
         old.unlink()
-    results = {entry.method.name: entry.result for entry in found.measured}
+    results = {entry.method.name: entry.result for entry in found.measured[: len(figures.COLOURS)]}
     pictures = {
         "hit-rates": figures.png_bytes(figures.hit_rates(results)),
         "errors": figures.png_bytes(figures.error_distribution(results)),
@@ -68,7 +68,7 @@ def worst_cases(result: EvaluationResult, count: int = WORST_CASES) -> list[Choi
         left = np.flatnonzero(gross & ((result.lookalikes > 0) == repeated))
         left = left[np.argsort(-result.score[left], kind="stable")]
         pieces: set[int] = set()
-        ranked = []
+        ranked: list[tuple[bool, int, int]] = []
         for index in left.tolist():  # one of each piece first, the surest before the others
             ranked.append((int(result.piece[index]) in pieces, len(ranked), index))
             pieces.add(int(result.piece[index]))

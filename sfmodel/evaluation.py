@@ -21,9 +21,10 @@ from sfdata.spectrogram import SpectrogramSettings
 from sfdata.store import Store, open_store
 from sfdata.windows import WindowSettings
 from sfmodel.baselines import BASELINES
+from sfmodel.belief import calibration_error, refined_frame, top_confidence
 from sfmodel.bundled import BUNDLED, bundled_weights
 from sfmodel.loading import Reader, open_reader
-from sfmodel.metrics import calibration_error, error_ms, evaluate_predictions, refined_frame, top_confidence
+from sfmodel.metrics import error_ms, evaluate_predictions
 
 BATCH_SIZE = 64  # keeps a batch of references within a core's cache; larger ones measured slower
 PREDICTION_COLUMNS = (

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from sfdata.side import SCORE_VELOCITY, Side, read_side
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.windows import cut_windows, nearest_frame
+from sfmodel.belief import refined_frame, top_confidence
 from sfmodel.bundled import BUNDLED
 from sfmodel.evaluation import Method, open_method
-from sfmodel.metrics import refined_frame, top_confidence
 
 BATCH = 16
 

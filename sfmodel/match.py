@@ -109,10 +109,10 @@ class Match(nn.Module):
         """
         self.snippet_stack.load_state_dict(self.reference_stack.state_dict())
         heads = self.settings.heads
-        for layer in (self.direct, self.head[-1]):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
         with torch.no_grad():
+            for layer in (self.direct, self.head[-1]):
+                for parameter in layer.parameters():
+                    parameter.zero_()
             self.direct.weight[0, -heads:] = DIRECT_WEIGHT / heads
 
     def forward(self, reference: Tensor, snippet: Tensor) -> Tensor:

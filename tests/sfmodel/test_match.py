@@ -89,6 +89,18 @@ def test_a_reference_moved_moves_the_answer():
     torch.testing.assert_close(first[:, 30:100], later[:, 37:107])
 
 
+def test_it_begins_as_a_filter():
+    """Before any training: random features that both stacks share, and the mean of the path sums for an answer."""
+    rng = np.random.default_rng(0)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        reference = np.zeros((1, 120, 88), dtype=np.float32)
+        for frame in range(0, 120, 2):
+            reference[0, frame : frame + 6, rng.integers(0, 88, 3)] = 2
+        belief = predict_proba(build_network(default_settings("match")), reference, reference[:, 47:74])
+        assert belief.argmax() == 60
+
+
 def test_equal_references_are_encoded_once_with_the_same_result():
     torch.manual_seed(0)
     network = Match(TINY)

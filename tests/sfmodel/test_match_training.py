@@ -76,35 +76,42 @@ def batch_of(frames: np.ndarray) -> Batch:
     return Batch(frames, frames[:, :27], np.full(len(frames), 20.0))
 
 
-@pytest.mark.parametrize("bins", [-3, 0, 2])
-def test_transposed_by_hand(bins):
-    frames = np.random.default_rng(0).random((2, 40, 88)).astype(np.float16)
+def test_transposed_by_hand():
+    frames = np.random.default_rng(0).random((6, 40, 88)).astype(np.float16)
+    bins = np.array([2, 2, 0, -3, -3, 100])
     moved = tensor_batch(batch_of(frames)).transposed(bins)
     expected = np.zeros_like(frames)
-    for key in range(88):
-        if 0 <= key + bins < 88:
-            expected[..., key + bins] = frames[..., key]
+    for pair, up in enumerate(bins):
+        for key in range(88):
+            if 0 <= key + up < 88:
+                expected[pair, :, key + up] = frames[pair, :, key]
     assert np.array_equal(moved.reference.numpy(), expected)
     assert np.array_equal(moved.snippet.numpy(), expected[:, :27])
-    assert moved.target_frame.tolist() == [20.0, 20.0]
+    assert moved.target_frame.tolist() == [20.0] * 6
 
 
-def test_every_transposition_comes_and_is_known_by_the_step(small_store, monkeypatch):
+def test_transpositions_are_known_by_the_step_and_keep_references_together(small_store):
     store = open_store(small_store)
     bins = SETTINGS.transpose_bins(store)
     assert bins == (-3, -2, -1, 0, 1, 2, 3) and replace(SETTINGS, transpose_semitones=0).transpose_bins(store) == (0,)
     made = Learner(SETTINGS.network_settings(store), SETTINGS, torch.device("cpu"), torch.float32, transpose_bins=bins)
-    batch, seen = tensor_batch(batch_of(np.ones((2, 240, 88), dtype=np.float32))), []
-    real = type(batch).transposed
-    monkeypatch.setattr(type(batch), "transposed", lambda self, n: seen.append(n) or real(self, n))
-    for step in range(60):
-        made.step(batch, 0, step, 1e-3)
-    assert set(seen) == set(bins)
-    again = list(seen)
-    seen.clear()
-    for step in range(60):
-        made.step(batch, 0, step, 1e-3)
-    assert seen == again
+    drawn = np.concatenate([made._drawn_bins(0, step, 33) for step in range(50)])
+    assert len(drawn) == 50 * 33 and set(drawn) == set(bins)
+    assert np.array_equal(made._drawn_bins(0, 7, 33), made._drawn_bins(0, 7, 33))
+    assert not np.array_equal(made._drawn_bins(0, 7, 33), made._drawn_bins(1, 7, 33))
+    assert len(set(made._drawn_bins(0, 0, 33)[:8])) == 1  # pairs of two references, four of each
+
+
+def test_long_gradients_are_shortened(small_store):
+    store = open_store(small_store)
+    batch = tensor_batch(batch_of(np.random.default_rng(1).random((4, 240, 88)).astype(np.float32)))
+    norms = []
+    for most in (0.0, 0.01):
+        settings = replace(SETTINGS, gradient_norm=most)
+        made = Learner(settings.network_settings(store), settings, torch.device("cpu"), torch.float32)
+        made.step(batch, 0, 0, 1e-3)
+        norms.append(torch.stack([p.grad.norm() for p in made.network.parameters()]).norm().item())
+    assert norms[0] > 0.1 and norms[1] == pytest.approx(0.01, rel=1e-3)
 
 
 def test_bins_that_are_no_semitones_are_refused(small_store, write_store):
