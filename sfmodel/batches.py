@@ -54,12 +54,13 @@ class DeviceBatch:
         bins : ndarray of int, shape (pairs,)
         """
         moved = [torch.zeros_like(frames) for frames in (self.reference, self.snippet)]
+        width = self.reference.shape[2]
         edges = np.flatnonzero(np.diff(bins, prepend=np.nan, append=np.nan))
         for first, last in pairwise(edges.tolist()):
-            up = int(bins[first])
+            up = int(np.clip(bins[first], -width, width))
             for frames, out in zip((self.reference, self.snippet), moved, strict=True):
-                out[first:last, :, max(0, up) : frames.shape[2] + min(0, up)] = frames[
-                    first:last, :, max(0, -up) : frames.shape[2] - max(0, up)
+                out[first:last, :, max(0, up) : width + min(0, up)] = frames[
+                    first:last, :, max(0, -up) : width - max(0, up)
                 ]
         return replace(self, reference=moved[0], snippet=moved[1])
 

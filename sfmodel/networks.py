@@ -18,6 +18,7 @@ Where the tables of the paper ("Towards audio based score following", Tables I a
 """
 
 import math
+import warnings
 
 import numpy as np
 import torch
@@ -259,7 +260,10 @@ def predict_proba(
     network.eval()
     try:
         with torch.inference_mode():
-            logits = network(torch.from_numpy(np.asarray(reference)).to(where), torch.from_numpy(snippet).to(where))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes
+                given = [torch.from_numpy(np.asarray(frames)).to(where) for frames in (reference, snippet)]
+            logits = network(*given)
             probability: NDArray[np.float32] = torch.softmax(logits.float(), dim=1).cpu().numpy()
             return probability
     finally:

@@ -7,7 +7,6 @@ import click
 
 from sfdata.cli import JSON
 from sfdata.progress import progress_bar
-from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.cli.group import device_option, main
 
 
@@ -49,7 +48,7 @@ def evaluate(method: str, store: str, split: str, predictions: Path | None, devi
 @click.argument("performance", type=click.Path(path_type=Path))
 @click.option("--at", "at_s", type=float, multiple=True, required=True, help="Seconds into PERFORMANCE; repeatable.")
 @click.option("--model", default="bundled", show_default=True, help="bundled, or a run's folder or weights.")
-@click.option("--soundfont", default=DEFAULT_INSTRUMENT, show_default=True, help="Plays MIDI: NAME[:PROGRAM] or path.")
+@click.option("--soundfont", default="timgm6mb:0", show_default=True, help="Plays MIDI: NAME[:PROGRAM] or path.")
 @device_option
 @JSON
 def predict(

@@ -71,6 +71,7 @@ def models(as_json: bool) -> None:
 @click.option("--learning-rate", default=0.001, show_default=True, help="Of Adam.")
 @click.option("--schedule", default="constant", show_default=True, help="constant, or cosine: warm up, then to zero.")
 @click.option("--weight-decay", default=0.0, show_default=True, help="Decoupled (AdamW).")
+@click.option("--gradient-norm", default=0.0, show_default=True, help="Shorten longer gradients to this; 0 never.")
 @click.option("--patience", default=10, show_default=True, help="Stop after so many epochs without gain; 0 never.")
 @click.option("--plateau", default=0, show_default=True, help="Lower the rate after so many such epochs; 0 never.")
 @click.option("--plateau-factor", default=0.5, show_default=True, help="What to multiply the rate by then.")
@@ -79,6 +80,15 @@ def models(as_json: bool) -> None:
     default=True,
     show_default=True,
     help="Draw each pair's reference anew every epoch, or take the one the store pins.",
+)
+@click.option(
+    "--snippets-per-reference",
+    default=1,
+    show_default=True,
+    help="Pairs that share a fresh reference; match encodes it once.",
+)
+@click.option(
+    "--transpose", "transpose_semitones", default=0, show_default=True, help="Move pairs by up to so many semitones."
 )
 @click.option("--shuffle-mib", default=512, show_default=True, help="Frames that are shuffled together, at most.")
 @click.option("--batch-norm", help="all, none, stacks or concatenation.  [default: all]")
