@@ -58,7 +58,7 @@ bundled: $(INSTALLED)  ## make the bundled network again: fetch soundfonts, buil
 	$(BIN)/sfdata soundfonts fetch fluidr3-gm fluidr3-mono-gm musescore-general
 	$(BIN)/sfdata build pipelines/bundled.toml -o bundled.zarr
 	OMP_NUM_THREADS=1 $(BIN)/sfmodel train bundled.zarr --config pipelines/bundled-training.toml -o bundled-run --resume
-	$(BIN)/sfmodel export bundled-run --which last -o sfmodel/weights/bundled.safetensors
+	$(BIN)/sfmodel export bundled-run -o sfmodel/weights/bundled.safetensors
 
 fuzz: $(INSTALLED)  ## build a store from 1,000 damaged MIDI files and count what became of them
 	$(BIN)/python tests/fuzzing.py --count 1000

@@ -50,6 +50,8 @@ class Method:
         probabilities: its belief about where the snippet lies.
     spectrogram, windows : SpectrogramSettings, WindowSettings or None
         What the network was trained on; a baseline takes anything.
+    any_reference : bool
+        Whether references may be longer or shorter than those.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Method:
     scores: Callable[[NDArray[np.floating], NDArray[np.floating]], Scores]
     spectrogram: SpectrogramSettings | None = None
     windows: WindowSettings | None = None
+    any_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,11 +148,12 @@ def check_agreement(method: Method, store: Store) -> None:
         return
     rate_hz = method.spectrogram.frame_rate_hz
     trained = {f"spectrogram {key}": value for key, value in asdict(method.spectrogram).items()}
-    trained |= {"reference frames": method.windows.reference_frames(rate_hz)}
+    if not method.any_reference:
+        trained |= {"reference frames": method.windows.reference_frames(rate_hz)}
     trained |= {"snippet frames": method.windows.snippet_frames(rate_hz)}
     stored = {f"spectrogram {key}": value for key, value in asdict(store.spectrogram).items()}
     stored |= {"reference frames": store.reference_frames, "snippet frames": store.snippet_frames}
-    differing = [f"{key} {trained[key]!r} against {stored[key]!r}" for key in stored if trained[key] != stored[key]]
+    differing = [f"{key} {trained[key]!r} against {stored[key]!r}" for key in trained if trained[key] != stored[key]]
     if differing:
         raise ValueError(
             f"{method.name} was trained on other data than {store.path} holds (network against store): "
@@ -289,6 +293,7 @@ def _open_network(path: Path, device: str, called: str | None = None) -> Method:
         raise ImportError("a network needs PyTorch; install it with: pip install 'sfdata[model]'") from error
     from sfmodel.checkpoint import load_network
     from sfmodel.devices import choose_device
+    from sfmodel.match import Match
     from sfmodel.networks import predict_proba
 
     network, config = load_network(path)
@@ -307,6 +312,7 @@ def _open_network(path: Path, device: str, called: str | None = None) -> Method:
         lambda ref, snip: predict_proba(network, ref, snip),
         spectrogram,
         windows,
+        isinstance(network, Match),
     )
 
 

@@ -150,3 +150,14 @@ def test_exported_on_the_command_line(whole, small_store, tmp_path):
         evaluate(target, small_store).metrics["bucket1"] == evaluate(whole["run_dir"], small_store).metrics["bucket1"]
     )
     assert CliRunner().invoke(main, ["export", whole["run_dir"], "-o", "net.pt"]).exit_code == 2
+
+
+def test_references_may_be_of_another_length(whole, small_store):
+    from sfmodel.evaluation import check_agreement, open_method
+
+    method, store = open_method(whole["run_dir"]), open_store(small_store)
+    longer = type("Longer", (), {"spectrogram": store.spectrogram, "reference_frames": 400, "snippet_frames": 27})()
+    check_agreement(method, longer)
+    longer.snippet_frames, longer.path = 29, "longer.zarr"
+    with pytest.raises(ValueError, match="snippet frames 27 against 29"):
+        check_agreement(method, longer)
