@@ -278,8 +278,10 @@ def read_recipe(path: str | Path) -> Recipe:
         try:
             path = shipped_file(str(path))
         except FileNotFoundError:
-            found = [file for file in shipped_file("pipelines").glob("*.toml") if b"[[runs]]" not in file.read_bytes()]
-            shipped = sorted(f"pipelines/{file.name}" for file in found)  # without sfmodel's experiments
+            found = [
+                file for file in shipped_file("pipelines").glob("*.toml") if b"[training]" not in file.read_bytes()
+            ]
+            shipped = sorted(f"pipelines/{file.name}" for file in found)  # without what sfmodel reads
             raise FileNotFoundError(f"no recipe at {path}; those shipped: {', '.join(shipped)}") from None
     data, _ = read_toml(path)
     try:

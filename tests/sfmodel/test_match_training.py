@@ -17,7 +17,7 @@ from sfmodel.checkpoint import load_network
 from sfmodel.cli import main
 from sfmodel.evaluation import evaluate
 from sfmodel.learner import Learner
-from sfmodel.settings import TrainingSettings
+from sfmodel.settings import TrainingSettings, read_settings
 from sfmodel.training import train
 
 NETWORK = {"width": 16, "dilations": [1], "heads": 2, "head_size": 8, "head_channels": 8}
@@ -161,3 +161,8 @@ def test_references_may_be_of_another_length(whole, small_store):
     longer.snippet_frames, longer.path = 29, "longer.zarr"
     with pytest.raises(ValueError, match="snippet frames 27 against 29"):
         check_agreement(method, longer)
+
+
+def test_the_settings_that_ship_can_be_read():
+    settings = read_settings("pipelines/bundled-training.toml")
+    assert settings.model == "match" and settings.patience is None and settings.snippets_per_reference > 1
