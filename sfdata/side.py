@@ -1,5 +1,6 @@
 """One side of a comparison, a score or a performance, as spectrogram frames: from a MIDI file or from sound."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.aligned import SOUND_ENDINGS
+from sfdata.blocks import Samples
 from sfdata.midi import MidiSettings, read_piece
 from sfdata.notes import snap_to_event_grid
-from sfdata.render import read_audio_blocks
-from sfdata.rendition import rendition_frames
+from sfdata.render import read_audio_blocks, render_blocks
 from sfdata.soundfonts import DEFAULT_INSTRUMENT, resolve_instrument
 from sfdata.spectrogram import SpectrogramSettings, spectrogram_blocks
 
@@ -69,25 +70,52 @@ def read_side(
     ValueError
         If it is of another kind or cannot be read.
     """
+    rate_hz = spectrogram.frame_rate_hz
+    blocks, start_s = open_sound(path, spectrogram.sample_rate_hz, soundfont, velocity)
+    frames = list(spectrogram_blocks(blocks, spectrogram))
+    if not sum(map(len, frames)):
+        raise ValueError(f"{path} holds no sound; expected at least one sample")
+    return Side(Path(path).name, np.concatenate(frames), rate_hz, start_s)
+
+
+def open_sound(
+    path: str | Path, sample_rate_hz: int, soundfont: str = DEFAULT_INSTRUMENT, velocity: int | None = None
+) -> tuple[Iterator[Samples], float]:
+    """Sound of a MIDI file, which is rendered, or of a sound file, in blocks.
+
+    Parameters
+    ----------
+    path, soundfont, velocity :
+        See :func:`read_side`.
+    sample_rate_hz : int
+
+    Returns
+    -------
+    blocks : iterator of ndarray of float32, shape (samples,)
+    start_s : float
+        Time in the file of the first sample.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or the soundfont is not on this machine.
+    ValueError
+        If it is of another kind, or a MIDI file cannot be read. That a sound file cannot be, shows with its blocks.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; expected MIDI, or sound to read")
-    suffix, rate_hz = path.suffix.lower(), spectrogram.frame_rate_hz
-    if suffix in MIDI_SUFFIXES:
-        try:
-            piece = read_piece(path, MidiSettings())
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        notes = snap_to_event_grid(piece.notes, spectrogram.sample_rate_hz)
-        if velocity is not None:
-            notes["velocity"] = velocity
-        blocks = rendition_frames(notes, resolve_instrument(soundfont), spectrogram)
-        return Side(path.name, np.concatenate(list(blocks)), rate_hz, piece.cut_s)
+    suffix = path.suffix.lower()
     if suffix in SOUND_ENDINGS:
-        frames = list(spectrogram_blocks(read_audio_blocks(path, spectrogram.sample_rate_hz), spectrogram))
-        if not sum(map(len, frames)):
-            raise ValueError(f"{path} holds no sound; expected at least one sample")
-        return Side(path.name, np.concatenate(frames), rate_hz)
-    raise ValueError(
-        f"{path} ends in {suffix!r}; expected MIDI ({', '.join(MIDI_SUFFIXES)}) or sound ({', '.join(SOUND_ENDINGS)})"
-    )
+        return read_audio_blocks(path, sample_rate_hz), 0.0
+    if suffix not in MIDI_SUFFIXES:
+        endings = f"MIDI ({', '.join(MIDI_SUFFIXES)}) or sound ({', '.join(SOUND_ENDINGS)})"
+        raise ValueError(f"{path} ends in {suffix!r}; expected {endings}")
+    try:
+        piece = read_piece(path, MidiSettings())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    notes = snap_to_event_grid(piece.notes, sample_rate_hz)
+    if velocity is not None:
+        notes["velocity"] = velocity
+    return render_blocks(notes, resolve_instrument(soundfont), sample_rate_hz), piece.cut_s

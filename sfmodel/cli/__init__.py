@@ -6,6 +6,6 @@ Everything heavy is imported inside the commands, so that ``sfmodel --help`` ans
 
 from sfmodel.cli.group import main
 
-from sfmodel.cli import training, measuring, experiments  # isort: skip  # in the order in which --help lists them
+from sfmodel.cli import training, measuring, following, experiments  # isort: skip  # in the order in which --help lists them
 
-__all__ = ["experiments", "main", "measuring", "training"]
+__all__ = ["experiments", "following", "main", "measuring", "training"]

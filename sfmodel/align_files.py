@@ -1,0 +1,149 @@
+"""Aligning files: rows for every onset, the reference's MIDI as it was played, a picture of the path."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfdata.files import write_atomically
+from sfdata.side import MIDI_SUFFIXES, SCORE_VELOCITY, read_side
+from sfdata.soundfonts import DEFAULT_INSTRUMENT
+from sfmodel.aligning import Aligned, align, alignment_rows, write_alignment
+from sfmodel.evidence import LEARNED, open_evidence
+
+EVERY_S = 0.1  # rows of a reference that is sound
+
+
+def align_files(
+    reference: Path,
+    performance: Path,
+    output: Path,
+    midi: Path | None = None,
+    picture: Path | None = None,
+    evidence: str | Path = LEARNED,
+    soundfont: str = DEFAULT_INSTRUMENT,
+) -> dict[str, Any]:
+    """Align two files and write what was found.
+
+    Parameters
+    ----------
+    reference, performance : Path
+        MIDI or sound.
+    output : Path
+        ``performance_time_s,score_time_s``: a row for every onset of a MIDI reference, ten a second for sound.
+    midi : Path, optional
+        The reference's notes at the times at which they were played; needs a MIDI reference.
+    picture : Path, optional
+        A PNG of the path.
+    evidence : str or Path
+        See :func:`sfmodel.evidence.open_evidence`.
+    soundfont : str
+        Plays MIDI.
+
+    Returns
+    -------
+    dict
+        ``alignment``, ``rows``, ``performance_s``, ``reference_s``, and ``midi`` and ``picture`` where written.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file, or a folder to write into, is not there.
+    ValueError
+        If a file cannot be read, or a MIDI file is to be written of a reference that is sound.
+    """
+    is_midi = reference.suffix.lower() in MIDI_SUFFIXES
+    if midi is not None and not is_midi:
+        raise ValueError(f"{reference} is sound; only of a MIDI reference can the notes be written as they were played")
+    for path in (output, midi, picture):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    hearing = open_evidence(evidence)
+    score = read_side(reference, hearing.spectrogram, soundfont, SCORE_VELOCITY)
+    played = read_side(performance, hearing.spectrogram, soundfont)
+    aligned = align(score, played, hearing)
+    if is_midi:
+        onset_s = _midi_onsets(reference)
+    else:
+        onset_s = np.arange(score.start_s, score.end_s, EVERY_S)
+    performed_s, score_s = alignment_rows(aligned, onset_s, played.end_s)
+    write_alignment(output, performed_s, score_s)
+    done: dict[str, Any] = {"alignment": str(output), "rows": len(score_s)}
+    done |= {"performance_s": round(played.end_s, 3), "reference_s": round(score.end_s, 3)}
+    if midi is not None:
+        write_atomically(midi, performed_midi(reference, aligned))
+        done["midi"] = str(midi)
+    if picture is not None:
+        write_atomically(picture, path_picture(aligned, performed_s, score_s, reference.name, performance.name))
+        done["picture"] = str(picture)
+    return done
+
+
+def performed_midi(reference: Path, aligned: Aligned) -> bytes:
+    """A MIDI file with every note, pedal and control of the reference at the time at which it was played.
+
+    What lies before the path's beginning, or after its end, keeps its distance from it.
+    """
+    import pretty_midi
+
+    source = pretty_midi.PrettyMIDI(str(reference))
+    target = pretty_midi.PrettyMIDI(resolution=960)
+    known = aligned.performed_at
+    first_s, last_s = float(aligned.reference_time_s[0]), float(aligned.reference_time_s[-1])
+
+    def when(time_s: float) -> float:
+        inside = min(max(time_s, first_s), last_s)
+        return max(0.0, float(known(np.array([inside]))[0]) + time_s - inside)
+
+    for part in source.instruments:
+        copy = pretty_midi.Instrument(part.program, part.is_drum, part.name)
+        for note in part.notes:
+            start_s, end_s = when(note.start), when(note.end)
+            copy.notes.append(pretty_midi.Note(note.velocity, note.pitch, start_s, max(end_s, start_s + 0.01)))
+        for control in part.control_changes:
+            copy.control_changes.append(pretty_midi.ControlChange(control.number, control.value, when(control.time)))
+        target.instruments.append(copy)
+    return _midi_bytes(target)
+
+
+def path_picture(
+    aligned: Aligned, performed_s: NDArray[np.float64], score_s: NDArray[np.float64], reference: str, performance: str
+) -> bytes:
+    """A PNG: the path, and below it the local tempo."""
+    import io
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    path, tempo = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    path.plot(aligned.performance_time_s, aligned.reference_time_s, color="#0072B2", lw=1.5, label="path")
+    path.plot(performed_s, score_s, ".", color="#D55E00", ms=3, label="onsets")
+    path.set_ylabel(f"{reference} (s)")
+    path.legend(loc="upper left")
+    middle_s = np.arange(1.0, max(2.0, float(aligned.performance_time_s[-1]) - 1.0), 0.25)
+    speed = (aligned.reference_at(middle_s + 1) - aligned.reference_at(middle_s - 1)) / 2
+    tempo.plot(middle_s, speed, color="#0072B2", lw=1)
+    tempo.axhline(1, color="#999999", lw=0.5)
+    tempo.set(xlabel=f"{performance} (s)", ylabel="tempo, over 2 s", ylim=(0, max(2.0, float(speed.max(initial=1)))))
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    return file.getvalue()
+
+
+def _midi_onsets(path: Path) -> NDArray[np.float64]:
+    """Distinct onsets of a MIDI file, in its own time."""
+    from sfdata.midi import MidiSettings, read_piece
+
+    piece = read_piece(path, MidiSettings())
+    return np.unique(np.round(piece.notes["onset_s"], 6)) + piece.cut_s
+
+
+def _midi_bytes(midi: Any) -> bytes:
+    import io
+
+    file = io.BytesIO()
+    midi.write(file)
+    return file.getvalue()

@@ -1,0 +1,127 @@
+"""Commands that follow and align whole performances."""
+
+import json
+from pathlib import Path
+
+import click
+
+from sfdata.cli import JSON
+from sfdata.progress import progress_bar
+from sfmodel.cli.group import device_option, main
+
+soundfont_option = click.option(
+    "--soundfont", default="timgm6mb:0", show_default=True, help="Plays MIDI: NAME[:PROGRAM] or path."
+)
+evidence_option = click.option(
+    "--evidence",
+    default="follow",
+    show_default=True,
+    help="How sound is heard: follow (the trained frame matcher that ships), features (needs no training), or weights.",
+)
+
+
+@main.command()
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("performance", type=click.Path(path_type=Path))
+@evidence_option
+@soundfont_option
+@click.option("--every", "every_s", default=0.5, show_default=True, help="Seconds between the lines of plain output.")
+@JSON
+def follow(reference: Path, performance: Path, evidence: str, soundfont: str, every_s: float, as_json: bool) -> None:
+    """Tell at every moment of PERFORMANCE where in REFERENCE it is, from the sound up to there.
+
+    Each is MIDI, which is rendered first, or sound. With --json every report is a line: performance_time_s (what has
+    been heard), reference_time_s, confidence; 50 a second.
+
+    Example: sfmodel follow score.mid performance.flac --json
+    """
+    from sfmodel.follower import follow_files
+
+    shown_s = -every_s
+    for report in follow_files(reference, performance, evidence, soundfont):
+        if as_json:
+            click.echo(json.dumps(report.as_json()))
+        elif report.performance_time_s >= shown_s + every_s:
+            shown_s = report.performance_time_s
+            click.echo(f"{shown_s:8.2f} s -> {report.reference_time_s:8.2f} s  ({report.confidence:.0%})")
+
+
+@main.command()
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("performance", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="alignment.csv")
+@click.option("--midi", type=click.Path(dir_okay=False, path_type=Path), help="REFERENCE's notes at the times played.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="The path as PNG.")
+@evidence_option
+@soundfont_option
+@JSON
+def align(
+    reference: Path,
+    performance: Path,
+    output: Path,
+    midi: Path | None,
+    picture: Path | None,
+    evidence: str,
+    soundfont: str,
+    as_json: bool,
+) -> None:
+    """Align PERFORMANCE with REFERENCE, all of both being known: labels for one's own recordings.
+
+    Writes performance_time_s,score_time_s: a row for every onset of a MIDI reference, ten a second for sound. With the
+    score and a meta.json beside it, 'sfdata import aligned' reads it.
+
+    Example: sfmodel align score.mid performance.flac -o alignment.csv --midi performed.mid --picture path.png
+    """
+    from sfmodel.align_files import align_files
+
+    done = align_files(reference, performance, output, midi, picture, evidence, soundfont)
+    click.echo(json.dumps(done, indent=2) if as_json else f"{done['rows']} rows: {output}")
+
+
+@main.command("train-follower")
+@click.argument("store")
+@click.option("-o", "--output", "run_dir", required=True, type=click.Path(path_type=Path), help="Folder for the run.")
+@click.option("--steps", default=12_000, show_default=True)
+@click.option("--windows", default=8, show_default=True, help="In a step.")
+@click.option("--learning-rate", default=0.002, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@device_option
+@click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
+@JSON
+def train_follower(
+    store: str,
+    run_dir: Path,
+    steps: int,
+    windows: int,
+    learning_rate: float,
+    seed: int,
+    device: str,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Train the frame matcher, by which 'follow' and 'align' hear, on STORE.
+
+    STORE is one of 50 frames a second, as pipelines/following.toml makes it. Give the folder to 'follow --evidence'.
+
+    Example: sfmodel train-follower following.zarr -o follower
+    """
+    from sfmodel.frame_training import FrameTrainingSettings
+    from sfmodel.frame_training import train_follower as train
+
+    settings = FrameTrainingSettings(
+        steps=steps, windows=windows, learning_rate=learning_rate, seed=seed, device=device
+    )
+    with progress_bar() as progress:
+        done = train(
+            store,
+            run_dir,
+            None,
+            settings,
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+            log=lambda message: click.echo(message, err=True),
+        )
+    click.echo(json.dumps(done, indent=2) if as_json else f"{done['run_dir']}: {done['validation']}")

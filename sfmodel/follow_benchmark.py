@@ -1,0 +1,197 @@
+"""Every way to follow on recorded sets: one table."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfdata.aligned import find_recorded, read_alignment, read_meta, recording_files
+from sfdata.files import write_atomically
+from sfdata.progress import Progress
+from sfdata.soundfonts import DEFAULT_INSTRUMENT
+from sfdata.spectrogram import SpectrogramSettings
+from sfmodel.followers import BLOCK_S, Followed, FollowMethod, References, choose_followers, follow_recording
+from sfmodel.following import set_figures
+
+FOLLOW_FILE, FOLLOW_TABLE = "following.json", "following.md"
+SHOWN_MS = (50, 100, 250, 500, 1000, 2000)
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording to follow.
+
+    Attributes
+    ----------
+    name : str
+    sound, score : Path
+    performance_s, score_s : ndarray of float64, shape (onsets,)
+        When each onset sounds, and where it stands.
+    instrument : str
+    """
+
+    name: str
+    sound: Path
+    score: Path
+    performance_s: FloatArray
+    score_s: FloatArray
+    instrument: str
+
+
+@dataclass(frozen=True)
+class FollowBenchmark:
+    """What :func:`run_follow_benchmark` found.
+
+    Attributes
+    ----------
+    figures : list of dict
+        One a method; what ``following.json`` holds.
+    skipped : list of dict
+        ``source`` and ``reason``.
+    """
+
+    figures: list[dict[str, Any]]
+    skipped: list[dict[str, str]]
+
+
+def read_recordings(source: str | Path) -> tuple[list[Recording], list[dict[str, str]]]:
+    """Recordings of a recorded set, those that can be followed; and why others cannot.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not there or holds none.
+    """
+    found: list[Recording] = []
+    skipped: list[dict[str, str]] = []
+    root = Path(source)
+    for folder in find_recorded(root):
+        try:
+            meta = read_meta(folder / "meta.json")
+            if not (folder / "score.mid").is_file():
+                raise ValueError("no score.mid")
+            for files in recording_files(folder):
+                if files.sound is None or files.alignment is None:
+                    raise ValueError("no sound or no alignment.csv")
+                alignment = read_alignment(files.alignment)
+                found.append(
+                    Recording(
+                        f"{folder.name}/{files.who}" if files.who else folder.name,
+                        files.sound,
+                        folder / "score.mid",
+                        alignment.performance_s + meta.median_audio_lag_s,
+                        alignment.score_s,
+                        meta.instrument or "",
+                    )
+                )
+        except ValueError as error:
+            skipped.append({"source": folder.name, "reason": str(error)})
+    return found, skipped
+
+
+def run_follow_benchmark(
+    source: str | Path,
+    output: str | Path,
+    methods: Sequence[str] = (),
+    soundfont: str = DEFAULT_INSTRUMENT,
+    progress: Progress | None = None,
+) -> FollowBenchmark:
+    """Follow every recording of a set in every way, and write ``following.json`` and ``following.md``.
+
+    Parameters
+    ----------
+    source : path
+        A recorded set, as :mod:`sfdata.aligned` reads it.
+    output : path
+        A folder.
+    methods : sequence of str
+        Of :data:`sfmodel.followers.FOLLOWERS`; all if empty.
+    soundfont : str
+        Plays the scores.
+    progress : callable, optional
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not there or holds no recordings.
+    ValueError
+        If a method is unknown, or no recording can be followed.
+    """
+    chosen = choose_followers(list(methods))
+    recordings, skipped = read_recordings(source)
+    if not recordings:
+        raise ValueError(f"{source}: no recording can be followed: {skipped[0]['reason'] if skipped else 'none there'}")
+    done: dict[str, dict[str, Followed]] = {method.name: {} for method in chosen}
+    references = References(soundfont)
+    for number, recording in enumerate(recordings):
+        for method in chosen:
+            done[method.name][recording.name] = follow_recording(method, recording.score, recording.sound, references)
+        if progress:
+            progress("followed", number + 1, len(recordings))
+    figures = [method_figures(method, recordings, done[method.name]) for method in chosen]
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    write_atomically(output / FOLLOW_FILE, (json.dumps(figures, indent=2) + "\n").encode())
+    write_atomically(output / FOLLOW_TABLE, following_table(figures).encode())
+    return FollowBenchmark(figures, skipped)
+
+
+def method_figures(
+    method: FollowMethod, recordings: Sequence[Recording], followed: dict[str, Followed]
+) -> dict[str, Any]:
+    """Figures of one method on all recordings."""
+    errors = {}
+    for recording in recordings:
+        start_s = float(recording.score_s[0])
+        errors[recording.name] = followed[recording.name].at(recording.performance_s, start_s) - recording.score_s
+    figures = set_figures(errors)
+    instruments = sorted({recording.instrument for recording in recordings})
+    offset_ms: dict[str, float] = {}
+    shifted: dict[str, FloatArray] = {}
+    for instrument in instruments:
+        names = [recording.name for recording in recordings if recording.instrument == instrument]
+        offset_s = float(np.median(np.concatenate([errors[name] for name in names])))
+        offset_ms[instrument] = 1000 * offset_s
+        shifted |= {name: errors[name] - offset_s for name in names}
+    runs = list(followed.values())
+    compute_s, duration_s = sum(run.compute_s for run in runs), sum(run.duration_s for run in runs)
+    frame_ms = 1000 / SpectrogramSettings(frame_rate_hz=50.0).frame_rate_hz
+    return {
+        "method": method.name,
+        "causal": method.causal,
+        "description": method.description,
+        **figures,
+        "offset_ms": offset_ms,
+        "without_offset": set_figures(shifted, draws=1)["piecewise"],
+        "real_time_factor": compute_s / duration_s,
+        "worst_block_ms": 1000 * max(run.worst_block_s for run in runs) if method.causal else None,
+        # from a sound's arrival to the report that has heard it: the wait for a block to fill and its work
+        "latency_ms": frame_ms / 2 + 1000 * BLOCK_S * compute_s / duration_s if method.causal else None,
+    }
+
+
+def following_table(figures: Sequence[dict[str, Any]]) -> str:
+    """Table in Markdown: means over pieces, in %."""
+    head = ["follower", *(f"≤ {limit} ms" for limit in SHOWN_MS), "worst ≤ 250", "mean ms", "median ms", "missed"]
+    head += ["misaligned", "imprecision ms", "completed", "× real time", "latency ms"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in figures:
+        mean, interval = row["piecewise"], row["ci95"]
+        cells = [row["method"] + ("" if row["causal"] else " (knows the end)")]
+        for limit in SHOWN_MS:
+            key = f"within_{limit}ms"
+            low, high = interval[key]
+            cells.append(f"{100 * mean[key]:.1f} ({100 * low:.0f}–{100 * high:.0f})")
+        cells.append(f"{100 * row['worst_within_250ms']:.1f}")
+        cells += [f"{mean['mean_ms']:.0f}", f"{mean['median_ms']:.0f}", f"{100 * mean['miss_rate']:.1f}"]
+        cells += [f"{100 * mean['misalign_rate']:.1f}", f"{mean['imprecision_ms']:.0f}"]
+        cells += [f"{100 * mean['piece_completion']:.1f}", f"{row['real_time_factor']:.2f}"]
+        cells.append("" if row["latency_ms"] is None else f"{row['latency_ms']:.0f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
