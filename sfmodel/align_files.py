@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.files import write_atomically
+from sfdata.midi import MidiSettings, read_piece
 from sfdata.side import MIDI_SUFFIXES, SCORE_VELOCITY, read_side
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.aligning import Aligned, align, alignment_rows, write_alignment
 from sfmodel.evidence import LEARNED, open_evidence
 
 EVERY_S = 0.1  # rows of a reference that is sound
+TOGETHER_S = 0.01  # notes that begin within less are one onset
 
 
 def align_files(
@@ -63,10 +65,7 @@ def align_files(
     score = read_side(reference, hearing.spectrogram, soundfont, SCORE_VELOCITY)
     played = read_side(performance, hearing.spectrogram, soundfont)
     aligned = align(score, played, hearing)
-    if is_midi:
-        onset_s = _midi_onsets(reference)
-    else:
-        onset_s = np.arange(score.start_s, score.end_s, EVERY_S)
+    onset_s = _midi_onsets(reference) if is_midi else np.arange(score.start_s, score.end_s, EVERY_S)
     performed_s, score_s = alignment_rows(aligned, onset_s, played.end_s)
     write_alignment(output, performed_s, score_s)
     done: dict[str, Any] = {"alignment": str(output), "rows": len(score_s)}
@@ -134,11 +133,10 @@ def path_picture(
 
 
 def _midi_onsets(path: Path) -> NDArray[np.float64]:
-    """Distinct onsets of a MIDI file, in its own time."""
-    from sfdata.midi import MidiSettings, read_piece
-
+    """Onsets of a MIDI file, in its own time; of notes that begin together, the first."""
     piece = read_piece(path, MidiSettings())
-    return np.unique(np.round(piece.notes["onset_s"], 6)) + piece.cut_s
+    onset_s = np.unique(piece.notes["onset_s"])
+    return np.asarray(onset_s[np.diff(onset_s, prepend=-np.inf) > TOGETHER_S] + piece.cut_s)
 
 
 def _midi_bytes(midi: Any) -> bytes:

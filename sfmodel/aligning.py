@@ -43,7 +43,7 @@ class AlignSettings:
     step_cost: tuple[float, ...] = (0.5, 0.0, 0.5, 1.0)
     end_cost: float = 0.05
     band_s: float = 5.0
-    lead_s: float = -0.016
+    lead_s: float = -0.010
 
     def __post_init__(self) -> None:
         if len(self.step_cost) < 2 or not (self.evidence > 0 and self.band_s > 0 and self.end_cost >= 0):

@@ -1,5 +1,6 @@
 """The benchmark as a page for people: tables, pictures, and the worst cases with what the method believed."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sfmodel import figures
 from sfmodel.benchmark import Benchmark, Measured
 from sfmodel.evaluation import EvaluationResult, open_method
 from sfmodel.examples import Choice, draw_example, outcome_text, pair_facts
+from sfmodel.follow_benchmark import following_cells
 from sfmodel.page import document, paragraph, picture, table
 from sfmodel.tables import LABELS, PASSAGES, counted, figure_text, interval_text
 
@@ -20,8 +22,15 @@ WORST_CASES = 6
 GROSS_MS = 500.0
 
 
-def write_benchmark(found: Benchmark, output: str | Path) -> Path:
+def write_benchmark(found: Benchmark, output: str | Path, following: Sequence[Mapping[str, Any]] = ()) -> Path:
     """Write ``benchmark.html``, ``benchmark.md`` and the pictures.
+
+    Parameters
+    ----------
+    found : Benchmark
+    output : path
+    following : sequence of dict
+        What :func:`sfmodel.follow_benchmark.run_follow_benchmark` found, to stand on the same page.
 
     Returns
     -------
@@ -49,7 +58,7 @@ def write_benchmark(found: Benchmark, output: str | Path) -> Path:
     for name, png in pictures.items():
         write_atomically(output / FIGURES_DIR / f"{name}.png", png)
     write_atomically(output / MARKDOWN_FILE, markdown(found).encode())
-    write_atomically(output / HTML_FILE, page(found, pictures, captions).encode())
+    write_atomically(output / HTML_FILE, page(found, pictures, captions, following).encode())
     return output / HTML_FILE
 
 
@@ -149,7 +158,12 @@ def pairs_text(found: Benchmark, part: str) -> str:
     return f"{counted(held, 'pair')}, {counted(first['pieces'], 'piece')}"
 
 
-def page(found: Benchmark, pictures: dict[str, bytes], captions: dict[str, str]) -> str:
+def page(
+    found: Benchmark,
+    pictures: dict[str, bytes],
+    captions: dict[str, str],
+    following: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """The page's HTML."""
     heads = ["", *(LABELS[key] for key in COLUMNS)]
     overall = "".join(
@@ -208,6 +222,11 @@ def page(found: Benchmark, pictures: dict[str, bytes], captions: dict[str, str])
         "worst": ("Worst cases", worst),
         "cost": ("Cost", cost),
     }
+    if following:
+        heads, *rows = following_cells(following)
+        told = "Share of onsets within so much of score time at the last report before them: means over recordings."
+        followed = table(heads, rows, told + " In brackets 95 % intervals.", numbers=True, stacked=True)
+        sections = {"following": ("Following whole recordings", followed)} | sections
     return document("Methods on recordings", lead, sections)
 
 

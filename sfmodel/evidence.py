@@ -1,9 +1,10 @@
 """What a frame of a performance says about its place in a reference, from sound already heard.
 
 Two kinds: that of the trained frame matcher (:mod:`sfmodel.frame_matcher`), and the similarity of classic features,
-which needs no training. Both take frames as they come and give a log likelihood, up to a constant, for every cell.
+which needs no training; they err at different places, so both together are better than either. They take frames as they come and give a log likelihood, up to a constant, for every cell.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ CELLS_PER_FRAME = 2
 LEARNED, CLASSIC = "follow", "features"
 SILENT_SHARE = 0.08  # of the loudest frame's level so far
 LEVEL_QUANTILE = 0.95
+LEARNED_WEIGHT, CLASSIC_WEIGHT = 0.67, 0.5  # where both are heard
 
 Float32Array = NDArray[np.float32]
 
@@ -44,11 +46,19 @@ class Evidence(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """See the class."""
+        ...
+
     @property
-    def spectrogram(self) -> SpectrogramSettings: ...
+    def spectrogram(self) -> SpectrogramSettings:
+        """See the class."""
+        ...
+
     @property
-    def anchor_s(self) -> float: ...
+    def anchor_s(self) -> float:
+        """See the class."""
+        ...
 
     def listen(self, reference: NDArray[np.floating]) -> Listening:
         """Begin to compare with a reference, (frames, bins)."""
@@ -205,8 +215,54 @@ class _Classic:
         return np.concatenate(parts, axis=1)
 
 
+@dataclass(frozen=True)
+class MixedEvidence:
+    """Weighted sum of the log likelihoods of several ways to hear, all of the same frames.
+
+    Attributes
+    ----------
+    name : str
+    parts : tuple of (Evidence, float)
+        With their weights.
+    """
+
+    name: str
+    parts: tuple[tuple[Evidence, float], ...]
+
+    @property
+    def spectrogram(self) -> SpectrogramSettings:
+        """What its frames are."""
+        return self.parts[0][0].spectrogram
+
+    @property
+    def anchor_s(self) -> float:
+        """What a frame says holds for so long after its middle."""
+        return self.parts[0][0].anchor_s
+
+    def listen(self, reference: NDArray[np.floating]) -> "_Mixed":
+        """Begin to compare with a reference, (frames, bins)."""
+        return _Mixed([(part.listen(reference), np.float32(weight)) for part, weight in self.parts])
+
+
+class _Mixed:
+    def __init__(self, parts: Sequence[tuple[Listening, np.float32]]) -> None:
+        self.parts = parts
+
+    def push(self, frames: NDArray[np.floating]) -> Float32Array:
+        first, *others = (part.push(frames) * weight for part, weight in self.parts)
+        for heard in others:
+            first += heard
+        return first
+
+
 def open_evidence(name: str | Path = LEARNED) -> Evidence:
-    """Open a way to hear by its name: ``follow`` (the weights that ship), ``features``, or a weights file.
+    """Open a way to hear by its name.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``features``: classic ones, no training needed. ``follow``: the frame matcher that ships, and the classic
+        features beside it. Else the weights of a frame matcher, which take its place.
 
     Raises
     ------
@@ -218,4 +274,6 @@ def open_evidence(name: str | Path = LEARNED) -> Evidence:
     if str(name) == CLASSIC:
         return ClassicEvidence()
     matcher, _ = load_frame_matcher(None if str(name) == LEARNED else name)
-    return LearnedEvidence(matcher, str(name))
+    spectrogram, anchor_s = matcher.settings.spectrogram, matcher.settings.anchor_s
+    classic = ClassicEvidence(spectrogram=spectrogram, anchor_s=anchor_s)
+    return MixedEvidence(str(name), ((LearnedEvidence(matcher), LEARNED_WEIGHT), (classic, CLASSIC_WEIGHT)))

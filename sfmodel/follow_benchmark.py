@@ -1,7 +1,7 @@
 """Every way to follow on recorded sets: one table."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from sfdata.progress import Progress
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramSettings
 from sfmodel.followers import BLOCK_S, Followed, FollowMethod, References, choose_followers, follow_recording
-from sfmodel.following import set_figures
+from sfmodel.following import WITHIN_MS, set_figures
 
 FOLLOW_FILE, FOLLOW_TABLE = "following.json", "following.md"
-SHOWN_MS = (50, 100, 250, 500, 1000, 2000)
 
 FloatArray = NDArray[np.float64]
 
@@ -176,15 +175,15 @@ def method_figures(
     }
 
 
-def following_table(figures: Sequence[dict[str, Any]]) -> str:
-    """Table in Markdown: means over pieces, in %."""
-    head = ["follower", *(f"≤ {limit} ms" for limit in SHOWN_MS), "worst ≤ 250", "mean ms", "median ms", "missed"]
+def following_cells(figures: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Heads, and a row for each follower: means over recordings, shares in %."""
+    head = ["follower", *(f"≤ {limit} ms" for limit in WITHIN_MS), "worst ≤ 250", "mean ms", "median ms", "missed"]
     head += ["misaligned", "imprecision ms", "completed", "× real time", "latency ms"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = [head]
     for row in figures:
         mean, interval = row["piecewise"], row["ci95"]
         cells = [row["method"] + ("" if row["causal"] else " (knows the end)")]
-        for limit in SHOWN_MS:
+        for limit in WITHIN_MS:
             key = f"within_{limit}ms"
             low, high = interval[key]
             cells.append(f"{100 * mean[key]:.1f} ({100 * low:.0f}–{100 * high:.0f})")
@@ -193,5 +192,12 @@ def following_table(figures: Sequence[dict[str, Any]]) -> str:
         cells += [f"{100 * mean['misalign_rate']:.1f}", f"{mean['imprecision_ms']:.0f}"]
         cells += [f"{100 * mean['piece_completion']:.1f}", f"{row['real_time_factor']:.2f}"]
         cells.append("" if row["latency_ms"] is None else f"{row['latency_ms']:.0f}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return rows
+
+
+def following_table(figures: Sequence[Mapping[str, Any]]) -> str:
+    """The same in Markdown."""
+    head, *rows = following_cells(figures)
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"

@@ -52,12 +52,17 @@ class FollowMethod:
 FOLLOWERS: dict[str, FollowMethod] = {
     method.name: method
     for method in (
-        FollowMethod("follow", "belief over place and tempo, trained frame matcher", LEARNED, MotionSettings()),
         FollowMethod(
-            "follow-hmm", "the same belief, a hidden Markov model, on classic features", CLASSIC, MotionSettings()
+            "follow", "belief over place and tempo; trained frame matcher and features", LEARNED, MotionSettings()
+        ),
+        FollowMethod(
+            "follow-hmm",
+            "the same belief, a hidden Markov model, on classic features alone",
+            CLASSIC,
+            MotionSettings(lead_s=0.012),
         ),
         FollowMethod("online-dtw", "online dynamic time warping", CLASSIC, OnlineDtwSettings(lead_s=0.02)),
-        FollowMethod("align", "best path through all of it, trained frame matcher", LEARNED, AlignSettings()),
+        FollowMethod("align", "best path through all of it; the same evidence", LEARNED, AlignSettings()),
         FollowMethod(
             "offline-dtw",
             "dynamic time warping of the whole, steps of 0 to 3 frames at no cost",

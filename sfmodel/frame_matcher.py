@@ -216,7 +216,7 @@ class FrameMatcher:
 
         told = {"format": FORMAT, "format_version": VERSION, "settings": asdict(self.settings), **facts}
         metadata = {"sfmodel": json.dumps(told, sort_keys=True)}
-        write_atomically(path, save({name: np.ascontiguousarray(t) for name, t in self.tensors.items()}, metadata))
+        write_atomically(path, save({name: np.array(t, order="C") for name, t in self.tensors.items()}, metadata))
 
 
 def bundled_frame_matcher() -> Path:

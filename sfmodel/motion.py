@@ -56,15 +56,15 @@ class MotionSettings:
     tempos: int = 19
     fastest: float = 2.4
     tempo_spread: float = 0.25
-    tempo_change: float = 0.1
+    tempo_change: float = 0.2
     hold_begin: float = 1e-6
     hold_end: float = 0.05
-    jump: float = 1e-10
-    start_share: float = 0.9
+    jump: float = 1e-14
+    start_share: float = 1 - 1e-5
     evidence: float = 0.15
     silence: float = 2.0
     near_s: float = 0.06
-    lead_s: float = 0.03
+    lead_s: float = 0.022
 
     def __post_init__(self) -> None:
         if self.tempos < 3 or self.tempos % 2 == 0 or self.tempos > 255:

@@ -90,27 +90,57 @@ def predict(
 @main.command()
 @click.argument("source", metavar="DIR|STORE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder.")
-@click.option("--method", "methods", multiple=True, help="As for 'evaluate'; repeatable.  [default: all there are]")
+@click.option(
+    "--task",
+    type=click.Choice(["all", "windows", "following"]),
+    default="all",
+    show_default=True,
+    help="Find single snippets in 12 s, follow whole recordings, or both.",
+)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    help="For windows as for 'evaluate'; for following follow, follow-hmm, online-dtw, align, offline-dtw; "
+    "repeatable.  [default: all there are]",
+)
 @click.option("--split", default="test", show_default=True, help="Of a store; of recordings all are taken.")
 @device_option
 @JSON
-def benchmark(source: Path, output: Path, methods: tuple[str, ...], split: str, device: str, as_json: bool) -> None:
-    """Measure every method on a folder of recordings, or on a store.
+def benchmark(
+    source: Path, output: Path, task: str, methods: tuple[str, ...], split: str, device: str, as_json: bool
+) -> None:
+    """Measure every method on a folder of recordings; or on a store, in which only windows can be measured.
 
     DIR holds a folder for each recording, as 'sfdata import aligned' reads them: sound, score, alignment. Writes
-    benchmark.json, benchmark.md, and benchmark.html, one page with tables, pictures and the worst cases.
+    benchmark.json, benchmark.md, and benchmark.html, one page with tables, pictures and the worst cases; and
+    following.json and following.md.
 
     Example: sfmodel benchmark recordings/ -o benchmark/
     """
     from sfmodel.benchmark import run_benchmark
     from sfmodel.benchmark_page import markdown, write_benchmark
+    from sfmodel.follow_benchmark import following_table, run_follow_benchmark
+    from sfmodel.followers import FOLLOWERS
 
+    followers = [name for name in methods if name in FOLLOWERS]
+    others = [name for name in methods if name not in FOLLOWERS]
+    is_store = (source / "zarr.json").is_file()
+    windows = task != "following" and not (followers and not others)
+    following = task != "windows" and not is_store and not (others and not followers)
+    told, figures, text, skipped = [], [], [], []
     with progress_bar() as progress:
-        found = run_benchmark(source, output, methods, split, device, progress=progress, bars=not as_json)
-    page = write_benchmark(found, output)
-    for entry in found.skipped:
+        if following:
+            followed = run_follow_benchmark(source, output, followers, progress=progress)
+            figures, skipped = followed.figures, followed.skipped
+            text.append(following_table(figures))
+        if windows:
+            found = run_benchmark(source, output, others, split, device, progress=progress, bars=not as_json)
+            told, skipped = found.as_json(), found.skipped
+            text = [markdown(found), *text, str(write_benchmark(found, output, figures))]
+    for entry in skipped:
         click.echo(f"left out: {entry['source']}: {entry['reason']}", err=True)
-    click.echo(json.dumps(found.as_json(), indent=2) if as_json else f"{markdown(found)}\n{page}")
+    click.echo(json.dumps(told + figures, indent=2) if as_json else "\n".join(text))
 
 
 @main.command()

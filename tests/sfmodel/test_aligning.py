@@ -1,0 +1,134 @@
+"""Warping paths and alignment: exact paths, bands, labels of rendered sound, and the circle to a store."""
+
+import itertools
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from sfdata.aligned import read_alignment
+from sfdata.import_aligned import import_aligned
+from sfdata.midi import read_piece, write_midi
+from sfdata.notes import make_notes, snap_to_event_grid
+from sfdata.render import render, write_audio
+from sfdata.soundfonts import resolve_instrument
+from sfmodel.aligning import Aligned, AlignSettings, alignment_rows
+from sfmodel.cli import main
+from sfmodel.warping import warping_path
+
+COSTS = (0.5, 0.0, 0.25)
+
+
+def path_value(path, scores, end_cost=0.1):
+    value = scores[np.arange(len(path)), path].sum() - sum(COSTS[k] for k in np.diff(path))
+    return value - end_cost * path[0] - end_cost * (scores.shape[1] - 1 - path[-1])
+
+
+def found_path(scores, band):
+    return warping_path(lambda a, b: scores[a:b], *scores.shape, COSTS, 0.1, 0.1, band)
+
+
+def test_the_best_of_all_paths():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        scores = rng.normal(size=(5, 4)).astype(np.float32)
+        every = (
+            np.cumsum((first, *steps))
+            for first in range(4)
+            for steps in itertools.product(range(3), repeat=4)
+            if first + sum(steps) < 4
+        )
+        best = max(path_value(path, scores) for path in every)
+        assert path_value(found_path(scores, 10), scores) == pytest.approx(best, abs=1e-5)
+
+
+def test_a_band_finds_what_the_whole_does():
+    rng = np.random.default_rng(1)
+    truth = np.minimum(np.cumsum(rng.choice([0, 1, 1, 2], 900)), 799)
+    scores = -0.01 * np.abs(np.arange(800) - truth[:, None]).astype(np.float32) ** 1.5
+    whole, banded = found_path(scores, 2000), found_path(scores, 60)
+    np.testing.assert_array_equal(whole, banded)
+    assert np.abs(whole - truth).max() <= 2
+
+
+def test_one_frame_and_none():
+    assert found_path(np.zeros((1, 1), dtype=np.float32), 5).tolist() == [0]
+    with pytest.raises(ValueError, match="expected some"):
+        warping_path(lambda a, b: np.zeros((0, 3), dtype=np.float32), 0, 3, COSTS, 0, 0, 5)
+
+
+def test_a_place_where_the_path_waits_is_played_when_it_goes_on():
+    aligned = Aligned(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 1.0, 1.0, 2.0]))
+    assert aligned.performed_at(np.array([1.0, 1.5])).tolist() == [2.0, 2.5]
+    assert aligned.reference_at(np.array([0.5, 1.7])).tolist() == [0.5, 1.0]
+
+
+def test_rows_outside_of_the_performance_are_left_out():
+    aligned = Aligned(np.array([-0.5, 1.0, 4.0]), np.array([0.0, 1.5, 4.5]))
+    performed, score = alignment_rows(aligned, np.array([0.2, 1.5, 2.0, 4.4, 9.0]), 3.0)
+    assert score.tolist() == [1.5, 2.0] and performed.tolist() == [1.0, 1.5]
+
+
+@pytest.mark.parametrize("settings", [{"evidence": 0.0}, {"step_cost": (1.0,)}, {"band_s": 0.0}])
+def test_settings_that_cannot_be(settings):
+    with pytest.raises(ValueError, match="align"):
+        AlignSettings(**settings)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory, short_midi):
+    """A score and its performance, 1.2 times as slow and with a pause, by another instrument; when each onset sounds."""
+    folder = tmp_path_factory.mktemp("recorded")
+    notes = read_piece(short_midi[0]).notes
+    notes = notes[notes["onset_s"] < 25]
+    score = make_notes(notes["onset_s"], notes["offset_s"], notes["pitch"], 64)
+    write_midi(folder / "score.mid", score)
+
+    def when(time_s):
+        return 1.2 * time_s + np.where(time_s > 12, 0.8, 0.0) + 0.3
+
+    played = make_notes(when(score["onset_s"]), when(score["offset_s"]), score["pitch"], notes["velocity"])
+    played = snap_to_event_grid(played, 22050)
+    write_audio(folder / "performance.flac", render(played, resolve_instrument("timgm6mb:3"), 22050), 22050)
+    return folder, score["onset_s"], played["onset_s"]
+
+
+@pytest.mark.parametrize("evidence", ["features", "follow"])
+def test_labels_of_rendered_sound(recorded, tmp_path, evidence):
+    folder, score_s, played_s = recorded
+    target = tmp_path / "piece"
+    target.mkdir()
+    arguments = ["align", str(folder / "score.mid"), str(folder / "performance.flac"), "--evidence", evidence, "--json"]
+    arguments += ["-o", str(target / "alignment.csv"), "--midi", str(tmp_path / "p.mid")]
+    result = CliRunner().invoke(main, [*arguments, "--picture", str(tmp_path / "p.png")], catch_exceptions=False)
+    assert result.exit_code == 0
+    rows = read_alignment(target / "alignment.csv")
+    assert json.loads(result.output)["rows"] == len(rows.score_s)
+    near = np.abs(rows.score_s[:, None] - score_s).argmin(axis=1)
+    error_s = np.abs(rows.performance_s - played_s[near])
+    assert np.mean(error_s < 0.05) > 0.9 and np.mean(error_s < 0.1) > 0.95
+    assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
+    performed = read_piece(tmp_path / "p.mid")
+    assert len(performed.notes) == len(score_s)
+    assert np.median(np.abs(np.sort(performed.notes["onset_s"] + performed.cut_s) - np.sort(played_s))) < 0.05
+    # the circle closes: what was aligned is read as recorded data
+    shutil.copy(folder / "score.mid", target)
+    shutil.copy(folder / "performance.flac", target)
+    meta = {"title": "A", "source": "made here", "licence": "CC0-1.0"}
+    (target / "meta.json").write_text(json.dumps(meta))
+    done = import_aligned(tmp_path, tmp_path / "store.zarr", workers=1)
+    assert done.pairs > 50
+
+
+def test_midi_of_a_reference_that_is_sound(recorded, tmp_path):
+    folder, *_ = recorded
+    arguments = [str(folder / "performance.flac")] * 2 + [
+        "-o",
+        str(tmp_path / "a.csv"),
+        "--midi",
+        str(tmp_path / "m.mid"),
+    ]
+    result = CliRunner().invoke(main, ["align", *arguments])
+    assert result.exit_code == 2 and "only of a MIDI reference" in result.output

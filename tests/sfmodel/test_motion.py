@@ -1,0 +1,140 @@
+"""The filter over place and tempo: exact steps, pauses, jumps, ends; and online time warping beside it."""
+
+import numpy as np
+import pytest
+
+from sfmodel.motion import Motion, MotionSettings
+from sfmodel.online_dtw import OnlineDtw, OnlineDtwSettings
+
+CELL_S, STEP_S = 0.01, 0.02
+
+
+def motion(cells: int = 2000, silent=None, **settings) -> Motion:
+    quiet = np.zeros(cells, dtype=bool) if silent is None else silent
+    return Motion(cells, CELL_S, STEP_S, quiet, MotionSettings(**settings))
+
+
+def sharp(cells: int, place: float, width: float = 4.0) -> np.ndarray:
+    """Log likelihoods of a frame that fits one place."""
+    return np.maximum(-(((np.arange(cells) - place) / width) ** 2), -60).astype(np.float32)
+
+
+def test_belief_stays_a_belief():
+    rng = np.random.default_rng(0)
+    filter = motion(300)
+    for _ in range(50):
+        estimate = filter.step(rng.normal(size=300).astype(np.float32), bool(rng.random() < 0.2))
+        assert filter.belief.min() >= 0 and filter.belief.sum() == pytest.approx(1, abs=1e-4)
+        assert 0 <= estimate.cell <= 299 and 0 <= estimate.confidence <= 1
+
+
+@pytest.mark.parametrize("tempo", [0.5, 0.8, 1.0, 1.3, 2.0])
+def test_follows_any_tempo_and_learns_it(tempo):
+    filter = motion(tempo_change=0.05)
+    for step in range(1, 300):
+        estimate = filter.step(sharp(2000, 2 * tempo * step))
+    assert abs(estimate.cell - 2 * tempo * 299) < 3
+    assert estimate.cells_per_step == pytest.approx(2 * tempo, rel=0.1)
+    assert estimate.confidence > 0.9
+
+
+def test_goes_on_without_evidence():
+    filter = motion()
+    for step in range(1, 200):
+        filter.step(sharp(2000, 2 * step))
+    before = filter.step(sharp(2000, 400)).cell
+    for _ in range(20):
+        estimate = filter.step(None)
+    assert abs(estimate.cell - before - 40) < 4
+
+
+def test_is_held_through_a_pause_and_goes_on_from_there():
+    filter = motion()
+    for step in range(1, 200):
+        filter.step(sharp(2000, 2 * step))
+    places = [filter.step(None, silent=True).cell for _ in range(150)]  # 3 s
+    assert abs(places[-1] - 398) < 25 and np.ptp(places[25:]) < 3
+    for step in range(1, 100):
+        estimate = filter.step(sharp(2000, 400 + 2 * step))
+    assert abs(estimate.cell - 598) < 4
+
+
+def test_a_rest_of_the_reference_is_no_pause():
+    silent = np.zeros(2000, dtype=bool)
+    silent[395:600] = True
+    filter = motion(silent=silent)
+    for step in range(1, 198):
+        filter.step(sharp(2000, 2 * step))
+    for _ in range(100):
+        estimate = filter.step(None, silent=True)
+    assert abs(estimate.cell - 594) < 30  # moves through the rest
+
+
+@pytest.mark.parametrize("target", [200, 1500])
+def test_jumps_both_ways(target):
+    filter = motion()
+    for step in range(1, 400):
+        filter.step(sharp(2000, 2 * step))
+    recovered = None
+    for step in range(150):
+        estimate = filter.step(sharp(2000, target + 2 * step))
+        if recovered is None and abs(estimate.cell - target - 2 * step) < 10:
+            recovered = step
+    assert recovered is not None and recovered < 100
+
+
+def test_begins_in_the_middle():
+    filter = motion()
+    for step in range(100):
+        estimate = filter.step(sharp(2000, 900 + 2 * step))
+    assert abs(estimate.cell - 1098) < 5
+
+
+def test_stays_at_the_end():
+    filter = motion(100)
+    for step in range(1, 200):
+        estimate = filter.step(sharp(100, min(2 * step, 99)))
+    assert 95 <= estimate.cell <= 99 and np.isfinite(estimate.cell)
+
+
+def test_one_cell():
+    assert motion(1).step(np.zeros(1, dtype=np.float32)).cell == 0
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"tempos": 4}, "odd number"),
+        ({"fastest": 1.0}, "above 1"),
+        ({"jump": 1.0}, "probability"),
+        ({"evidence": 0.0}, "above zero"),
+        ({"lead_s": np.nan}, "lead_s"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MotionSettings(**settings)
+
+
+def test_silence_must_fit():
+    with pytest.raises(ValueError, match="3 cells"):
+        Motion(3, CELL_S, STEP_S, np.zeros(4, dtype=bool))
+
+
+def test_online_dtw_follows():
+    path = OnlineDtw(2000, CELL_S, STEP_S)
+    for step in range(1, 300):
+        estimate = path.step(sharp(2000, 2 * 1.2 * step, width=40))
+    assert abs(estimate.cell - 2 * 1.2 * 299) < 30
+
+
+def test_online_dtw_is_bounded_by_its_window():
+    path = OnlineDtw(2000, CELL_S, STEP_S, OnlineDtwSettings(window_s=1.0))
+    for _ in range(3):
+        estimate = path.step(sharp(2000, 1900))
+    assert estimate.cell <= 3 * 2 * 3
+
+
+def test_online_dtw_settings():
+    with pytest.raises(ValueError, match="window_s"):
+        OnlineDtwSettings(window_s=0)
