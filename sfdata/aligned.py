@@ -153,7 +153,7 @@ def read_alignment(path: Path) -> Alignment:
     ValueError
         If the columns are others or the rows are no alignment (see :class:`Alignment`).
     """
-    columns = _read_columns(path, ALIGNMENT_COLUMNS, others=False)
+    columns = read_columns(path, ALIGNMENT_COLUMNS, others=False)
     try:
         return Alignment(*(columns[name] for name in ALIGNMENT_COLUMNS))
     except ValueError as error:
@@ -168,7 +168,7 @@ def read_performed_notes(path: Path) -> PerformedNotes:
     ValueError
         If a column is missing or a value is no number.
     """
-    columns = _read_columns(path, PERFORMED_COLUMNS, others=True)
+    columns = read_columns(path, PERFORMED_COLUMNS, others=True)
     return PerformedNotes(columns["performance_time_s"], columns["score_time_s"], columns["pitch"].astype(np.int64))
 
 
@@ -232,7 +232,7 @@ def _only(sounds: list[Path]) -> Path | None:
     return sounds[0] if sounds else None
 
 
-def _read_columns(path: Path, names: Sequence[str], others: bool) -> dict[str, FloatArray]:
+def read_columns(path: Path, names: Sequence[str], others: bool) -> dict[str, FloatArray]:
     """Columns of numbers from a CSV with a header."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -1,7 +1,8 @@
 """What a frame of a performance says about its place in a reference, from sound already heard.
 
 Two kinds: that of the trained frame matcher (:mod:`sfmodel.frame_matcher`), and the similarity of classic features,
-which needs no training; they err at different places, so both together are better than either. They take frames as they come and give a log likelihood, up to a constant, for every cell.
+which needs no training; they err at different places, so both together are better than either. They take frames as
+they come and give a log likelihood, up to a constant, for every cell.
 """
 
 from collections.abc import Sequence

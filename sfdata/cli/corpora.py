@@ -1,5 +1,6 @@
 """Commands that read recordings with annotations."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,42 @@ def import_aligned_command(
                 f"{told.beyond} before or after the alignment), {told.rows_without_note} of {told.rows} rows unused"
             )
     finish_build(result, as_json, strict)
+
+
+@main.command("edit")
+@click.argument("folder", metavar="DIR", type=INPUT_FOLDER)
+@click.option("-o", "--output", help="A folder.", **OUTPUT)
+@click.option(
+    "--edit",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["pause", "repeat", "skip", "middle"]),
+    help="Repeatable.  [default: all four]",
+)
+@click.option("--seed", default=0, show_default=True)
+@OVERWRITE
+@JSON
+@STRICT
+def edit_command(
+    folder: Path, output: Path, kinds: tuple[str, ...], seed: int, overwrite: bool, as_json: bool, strict: bool
+) -> None:
+    """Make recordings with a pause, a passage of 10 s played again or left out, or a start in the middle.
+
+    DIR is a recorded set, as 'sfdata import aligned' reads it: sound, score, alignment. For each recording and edit a
+    folder NAME--EDIT is written, with the alignment exact to the sample: to test whether followers find back.
+
+    Example: sfdata edit recordings/ -o edited/ --edit pause --edit skip
+    """
+    from sfdata.edited import edit_recordings
+    from sfdata.edits import KINDS
+
+    with progress_bar() as progress:
+        done = edit_recordings(folder, output, kinds or KINDS, seed, overwrite, progress)
+    if as_json:
+        click.echo(json.dumps({"written": len(done.written), "skipped": done.skipped}, indent=2))
+    else:
+        click.echo(f"{len(done.written)} edited recordings in {output}")
+        for entry in done.skipped:
+            click.echo(f"skipped {entry['source']}: {entry['reason']}", err=True)
+    if strict and done.skipped:
+        raise SystemExit(1)

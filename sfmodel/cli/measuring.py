@@ -92,10 +92,10 @@ def predict(
 @click.option("-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder.")
 @click.option(
     "--task",
-    type=click.Choice(["all", "windows", "following"]),
+    type=click.Choice(["all", "windows", "following", "edits"]),
     default="all",
     show_default=True,
-    help="Find single snippets in 12 s, follow whole recordings, or both.",
+    help="Find single snippets in 12 s, follow whole recordings, or both; or find back after edits ('sfdata edit').",
 )
 @click.option(
     "--method",
@@ -114,15 +114,21 @@ def benchmark(
 
     DIR holds a folder for each recording, as 'sfdata import aligned' reads them: sound, score, alignment. Writes
     benchmark.json, benchmark.md, and benchmark.html, one page with tables, pictures and the worst cases; and
-    following.json and following.md.
+    following.json and following.md, or edits.json and edits.md.
 
     Example: sfmodel benchmark recordings/ -o benchmark/
     """
     from sfmodel.benchmark import run_benchmark
     from sfmodel.benchmark_page import markdown, write_benchmark
+    from sfmodel.edit_benchmark import edits_table, run_edit_benchmark
     from sfmodel.follow_benchmark import following_table, run_follow_benchmark
     from sfmodel.followers import FOLLOWERS
 
+    if task == "edits":
+        with progress_bar() as progress:
+            rows = run_edit_benchmark(source, output, methods, progress=progress)
+        click.echo(json.dumps(rows, indent=2) if as_json else edits_table(rows))
+        return
     followers = [name for name in methods if name in FOLLOWERS]
     others = [name for name in methods if name not in FOLLOWERS]
     is_store = (source / "zarr.json").is_file()
