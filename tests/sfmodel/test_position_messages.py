@@ -89,9 +89,7 @@ def test_an_unknown_host_is_refused(monkeypatch):
         raise socket.gaierror("Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(
-        ValueError, match="OSC to 'nowhere:9000': there is no way to nowhere"
-    ):
+    with pytest.raises(ValueError, match="OSC to 'nowhere:9000': there is no way to nowhere"):
         OscMessages("nowhere:9000")
 
 
