@@ -145,6 +145,11 @@ class Follower:
             yield from self.push(block)
         yield from self.finish()
 
+    def warm_up(self) -> None:
+        """Have everything compiled and loaded, so that the first block costs no more than others."""
+        other = Follower(self.reference, self.evidence, self.motion.settings)
+        other.push(np.zeros(self.spectrogram.n_fft, dtype=np.float32))
+
     def trace(self) -> Trace:
         """All reports so far, and the beliefs that were kept."""
         step = round(BELIEF_CELL_S / self.cell_s)

@@ -170,8 +170,7 @@ def follow_recording(
         took = clock() - began
         return Followed(aligned.performance_time_s, aligned.reference_time_s, took, took, duration_s, False)
     follower = Follower(score, evidence, method.settings)
-    follower.motion.step()  # compiled before the clock runs
-    follower = Follower(score, evidence, method.settings)
+    follower.warm_up()  # before the clock runs
     size = round(BLOCK_S * rate_hz)
     reports, taken = [], []
     for begin in range(0, len(sound), size):

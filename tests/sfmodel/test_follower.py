@@ -81,7 +81,7 @@ def test_no_report_knows_what_comes_later(recorded, evidence):
 
 
 def test_frames_are_those_of_the_batch_code(recorded):
-    folder, sound, *_ = recorded
+    _, sound, *_ = recorded
     heard = []
 
     class Listening:
@@ -122,7 +122,7 @@ def test_a_reference_of_other_frames(recorded):
     folder, *_ = recorded
     from sfdata.spectrogram import SpectrogramSettings
 
-    with pytest.raises(ValueError, match="at 20.0 Hz"):
+    with pytest.raises(ValueError, match=r"at 20\.0 Hz"):
         Follower(read_side(folder / "score.mid", SpectrogramSettings()), ClassicEvidence())
 
 
