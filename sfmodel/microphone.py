@@ -110,6 +110,8 @@ class Microphone:
                     raise OSError(f"{self.name} gives no more sound; is it still connected?") from None
                 continue
             waited_s = 0.0
+            if not np.isfinite(block).all():  # some drivers begin with rubbish; it would never leave a follower again
+                block = np.zeros_like(block)
             made = self._resampler.push(block)
             if len(made):
                 yield made

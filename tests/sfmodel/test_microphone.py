@@ -102,6 +102,14 @@ def test_the_callbacks_array_is_not_kept(sounddevice):
     assert next(iter(microphone)).tolist() == [1.0] * 441
 
 
+def test_a_block_with_samples_that_are_no_numbers_is_silence(sounddevice):
+    rubbish = np.array([[1.0, 1.0], [np.nan, 1.0], [np.inf, 0.0]], dtype=np.float32)
+    sounddevice.given = [(rubbish, False), (np.ones((2, 2), dtype=np.float32), False)]
+    blocks = iter(Microphone(22050, 3))
+    assert next(blocks).tolist() == [0, 0, 0]
+    assert next(blocks).tolist() == [1, 1]
+
+
 def test_lost_sound_is_counted(sounddevice):
     block = np.zeros((2205, 2), dtype=np.float32)
     sounddevice.given = [(block, True), (block, False)] + [(block, False)] * 50
