@@ -34,6 +34,9 @@ evidence_option = click.option(
 @click.option("--block", "block_s", default=0.02, show_default=True, help="Seconds of sound at a time, live.")
 @click.option("--osc", metavar="[HOST:]PORT", help="Live, also send positions as OSC, /sfmodel/position.")
 @click.option("--midi-port", help="Live, also send song position and MIDI clock to this port.")
+@click.option("--page", is_flag=True, help="Serve a page that plays PERFORMANCE under a moving cursor; Ctrl-C ends.")
+@click.option("--port", default=0, help="Of the page; on this machine only.  [default: any that is free]")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write that page as one file.")
 @JSON
 def follow(
     reference: Path,
@@ -48,6 +51,9 @@ def follow(
     block_s: float,
     osc: str | None,
     midi_port: str | None,
+    page: bool,
+    port: int,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Tell at every moment of PERFORMANCE where in REFERENCE it is, from the sound up to there.
@@ -67,6 +73,11 @@ def follow(
         raise ValueError("a microphone (--live) or a PERFORMANCE; expected one of them")
     if not live and not stream and (osc or midi_port or raw or microphone or performance == "-"):
         raise ValueError("--osc, --midi-port, --raw and standard input need --stream; a microphone needs --live")
+    if page or html is not None:
+        if live or stream:
+            raise ValueError("--page and --html show a performance in a file; expected neither --live nor --stream")
+        _show(reference, str(performance), evidence, soundfont, port if page else None, html)
+        return
     if live or stream:
         number = int(microphone) if microphone and microphone.isdecimal() else microphone
         settings = LiveSettings(number, block_s, raw, osc, midi_port)
@@ -80,6 +91,28 @@ def follow(
         elif report.performance_time_s >= shown_s + every_s:
             shown_s = report.performance_time_s
             click.echo(f"{shown_s:8.2f} s -> {report.reference_time_s:8.2f} s  ({report.confidence:.0%})")
+
+
+def _show(
+    reference: Path, performance: str, evidence: str, soundfont: str, port: int | None, html: Path | None
+) -> None:
+    """Write the page, and serve it until Ctrl-C."""
+    import threading
+
+    from sfdata.files import write_atomically
+    from sfmodel.follow_page import page_of_files
+    from sfmodel.page_server import served_page
+
+    if html is not None and not html.absolute().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {html}: there is no folder {html.parent}")
+    made = page_of_files(reference, performance, evidence, soundfont)
+    if html is not None:
+        write_atomically(html, made.encode())
+        click.echo(str(html))
+    if port is not None:
+        with served_page(made, port) as address:
+            click.echo(address)
+            threading.Event().wait()
 
 
 @main.command()
