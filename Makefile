@@ -8,10 +8,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := demo
 MIDI := sfdata/shipped/giantmidi
+PLAYED := $(MIDI)/Scarlatti_Keyboard_Sonata_in_F_minor_K239_gQ9QO83rCCg_cut.mid
 FEW := $(MIDI)/Bach_*.mid $(MIDI)/Haydn_*.mid $(MIDI)/Scarlatti_*.mid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench bundled fuzz stress clean
+.PHONY: help install demo test check bench bundled follower fuzz stress clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,7 +27,7 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[model,tensorboard,dev]'
 	@touch $@
 
-demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a report (5 to 10 minutes)
+demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, follow, write a report (5 to 10 minutes)
 	rm -rf $(DEMO)
 	$(BIN)/sfdata build pipelines/demo.toml -o $(DEMO)/store.zarr
 	$(BIN)/sfdata validate $(DEMO)/store.zarr
@@ -40,7 +41,13 @@ demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, write a rep
 	$(BIN)/sfdata verify $(DEMO)/human.zarr --sample 20
 	$(BIN)/sfmodel evaluate matched-filter-5 $(DEMO)/human.zarr
 	$(BIN)/sfmodel evaluate bundled $(DEMO)/human.zarr
-	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html"
+	$(BIN)/sfdata extract $(PLAYED) -o $(DEMO)/voices --method all
+	$(BIN)/sfdata augment $(DEMO)/voices -o $(DEMO)/performances --copies 1 --seed 7 --recipe pipelines/human.toml
+	$(BIN)/sfdata render $(DEMO)/performances --role variant --soundfont timgm6mb:1 -o $(DEMO)/sound
+	$(BIN)/sfmodel follow $(DEMO)/performances/*.score.mid $(DEMO)/sound/*.flac --html $(DEMO)/report/followed.html
+	$(BIN)/sfmodel align $(DEMO)/performances/*.score.mid $(DEMO)/sound/*.flac -o $(DEMO)/report/alignment.csv \
+	  --picture $(DEMO)/report/alignment.png
+	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html; the performance that was followed is followed.html there"
 
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -59,6 +66,12 @@ bundled: $(INSTALLED)  ## make the bundled network again: fetch soundfonts, buil
 	$(BIN)/sfdata build pipelines/bundled.toml -o bundled.zarr
 	OMP_NUM_THREADS=1 $(BIN)/sfmodel train bundled.zarr --config pipelines/bundled-training.toml -o bundled-run --resume
 	$(BIN)/sfmodel export bundled-run -o sfmodel/weights/bundled.safetensors
+
+follower: $(INSTALLED)  ## make the follower's frame matcher again: fetch soundfonts, build, train (an hour on two cores)
+	$(BIN)/sfdata soundfonts fetch fluidr3-gm fluidr3-mono-gm musescore-general
+	$(BIN)/sfdata build pipelines/following.toml -o following.zarr
+	OMP_NUM_THREADS=1 $(BIN)/sfmodel train-follower following.zarr -o follower-run --resume
+	cp follower-run/follow.safetensors sfmodel/weights/follow.safetensors
 
 fuzz: $(INSTALLED)  ## build a store from 1,000 damaged MIDI files and count what became of them
 	$(BIN)/python tests/fuzzing.py --count 1000

@@ -59,7 +59,7 @@ FOLLOWERS: dict[str, FollowMethod] = {
             "follow-hmm",
             "the same belief, a hidden Markov model, on classic features alone",
             CLASSIC,
-            MotionSettings(lead_s=0.012),
+            MotionSettings(lead_s=0.02),
         ),
         FollowMethod("online-dtw", "online dynamic time warping", CLASSIC, OnlineDtwSettings(lead_s=0.02)),
         FollowMethod("align", "best path through all of it; the same evidence", LEARNED, AlignSettings()),

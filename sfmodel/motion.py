@@ -64,7 +64,7 @@ class MotionSettings:
     evidence: float = 0.15
     silence: float = 2.0
     near_s: float = 0.06
-    lead_s: float = 0.022
+    lead_s: float = 0.027
 
     def __post_init__(self) -> None:
         if self.tempos < 3 or self.tempos % 2 == 0 or self.tempos > 255:

@@ -139,7 +139,7 @@ def import_aligned_command(
     type=click.Choice(["pause", "repeat", "skip", "middle"]),
     help="Repeatable.  [default: all four]",
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of what is drawn.")
 @OVERWRITE
 @JSON
 @STRICT

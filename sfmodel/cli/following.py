@@ -64,6 +64,8 @@ def follow(
 
     Example: sfmodel follow score.mid performance.flac --json
 
+    Watch it: sfmodel follow score.mid performance.flac --page
+
     From a pipe: ffmpeg -i in.mp3 -f wav - | sfmodel follow score.mid - --stream --osc 9000
     """
     from sfmodel.follower import follow_files
@@ -150,10 +152,10 @@ def align(
 @main.command("train-follower")
 @click.argument("store")
 @click.option("-o", "--output", "run_dir", required=True, type=click.Path(path_type=Path), help="Folder for the run.")
-@click.option("--steps", default=12_000, show_default=True)
+@click.option("--steps", default=12_000, show_default=True, help="Batches of windows.")
 @click.option("--windows", default=8, show_default=True, help="In a step.")
-@click.option("--learning-rate", default=0.002, show_default=True)
-@click.option("--seed", default=0, show_default=True)
+@click.option("--learning-rate", default=0.002, show_default=True, help="Highest; rises, then falls to zero.")
+@click.option("--seed", default=0, show_default=True, help="Of the weights and the windows.")
 @device_option
 @click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")

@@ -22,6 +22,7 @@ def models(as_json: bool) -> None:
     from sfmodel.baselines import BASELINES
     from sfmodel.bundled import BUNDLED, bundled_weights
     from sfmodel.checkpoint import load_network
+    from sfmodel.frame_matcher import bundled_frame_matcher, load_frame_matcher
     from sfmodel.networks import DESCRIPTIONS, NETWORKS, count_parameters, default_settings, parameter_count
 
     rows: list[dict[str, Any]] = []
@@ -35,6 +36,10 @@ def models(as_json: bool) -> None:
                 "description": f"{config['training']['model']}, trained: weights that ship with the package",
             }
         )
+    if bundled_frame_matcher().is_file():
+        matcher, _ = load_frame_matcher()
+        described = "frame matcher, trained: weights that ship, by which 'follow' and 'align' hear"
+        rows.append({"name": "follow", "parameters": matcher.parameters, "bundled": True, "description": described})
     rows += [
         {
             "name": name,

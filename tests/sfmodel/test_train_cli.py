@@ -29,7 +29,9 @@ def test_without_pytorch_the_install_line_is_told(tmp_path):
     assert result.returncode == 2 and "pip install 'sfdata[model]'" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["models", "train", "export", "predict", "evaluate", "benchmark"])
+@pytest.mark.parametrize(
+    "name", [*("models", "train", "export", "predict", "evaluate", "benchmark"), *("follow", "align", "train-follower")]
+)
 def test_every_command_has_help_and_an_example(name):
     result = run(name, "--help")
     assert result.exit_code == 0 and f"Example: sfmodel {name}" in result.output
@@ -39,8 +41,8 @@ def test_every_command_has_help_and_an_example(name):
 
 def test_models_as_text_and_json():
     rows = json.loads(run("models", "--json").output)
-    assert [row["name"] for row in rows[:5]] == ["bundled", "reduced", "middle", "full", "match"]
-    assert [row["name"] for row in rows if row["bundled"]] == ["bundled"]
+    assert [row["name"] for row in rows[:6]] == ["bundled", "follow", "reduced", "middle", "full", "match"]
+    assert [row["name"] for row in rows if row["bundled"]] == ["bundled", "follow"]
     assert all(set(row) == {"name", "parameters", "bundled", "description"} for row in rows)
     by_name = {row["name"]: row for row in rows}
     assert by_name["full"]["parameters"] > 10_000_000 and by_name["matched-filter"]["parameters"] == 0
