@@ -14,11 +14,11 @@ it speaks for a hold.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sfmodel.compiling import compiled
 
 Float32Array = NDArray[np.float32]
 
@@ -165,7 +165,7 @@ class Motion:
         given = self.settings
         evidence = given.evidence if log_likelihood is not None else 0.0
         heard = self._nowhere if log_likelihood is None else np.ascontiguousarray(log_likelihood, dtype=np.float32)
-        cell, confidence, tempo = _compiled_step()(
+        cell, confidence, tempo = compiled(_step, fastmath=True)(
             self._moving,
             self._held,
             self._moved,
@@ -261,14 +261,3 @@ def _step(
     if mass <= 0:
         return float(place), 0.0, 0.0
     return centre / mass, min(1.0, mass), speed / mass
-
-
-@lru_cache(maxsize=1)
-def _compiled_step() -> Any:
-    """Compile on first use; kept on disk where that can be."""
-    import numba
-
-    try:
-        return numba.njit(_step, cache=True, fastmath=True)
-    except RuntimeError:  # nowhere to keep it
-        return numba.njit(_step, fastmath=True)

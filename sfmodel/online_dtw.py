@@ -6,12 +6,11 @@ musical performances using on-line time warping", DAFx 2005, with steps bounded 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sfmodel.compiling import compiled
 from sfmodel.motion import Estimate
 
 Float32Array = NDArray[np.float32]
@@ -70,7 +69,7 @@ class OnlineDtw:
         if log_likelihood is not None:
             heard = log_likelihood[:: self.stride]
             cost = np.asarray(heard.max() - heard, dtype=np.float32)
-        self.total, self.place = _compiled_step()(self.total, cost, self.place, self.window, self.settings.largest_step)
+        self.total, self.place = compiled(_step)(self.total, cost, self.place, self.window, self.settings.largest_step)
         self.belief[:] = 0
         self.belief[self.place * self.stride] = 1
         return Estimate(float(self.place * self.stride), 1.0, float(self.stride))
@@ -91,13 +90,3 @@ def _step(total: Float32Array, cost: Float32Array, place: int, window: int, larg
             least, best = new[x], x
     new -= least  # so that the sums stay small
     return new, best
-
-
-@lru_cache(maxsize=1)
-def _compiled_step() -> Any:
-    import numba
-
-    try:
-        return numba.njit(_step, cache=True)
-    except RuntimeError:  # nowhere to keep it
-        return numba.njit(_step)

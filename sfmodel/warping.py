@@ -8,11 +8,11 @@ large, a coarse path is sought first, and the fine one in a band about it.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sfmodel.compiling import compiled
 
 Float32Array = NDArray[np.float32]
 COARSE = 10  # frames in one, to both sides
@@ -67,16 +67,6 @@ def _best_path(
     return path
 
 
-@lru_cache(maxsize=1)
-def _compiled_best_path() -> Any:
-    import numba
-
-    try:
-        return numba.njit(_best_path, cache=True)
-    except RuntimeError:  # nowhere to keep it
-        return numba.njit(_best_path)
-
-
 def warping_path(
     score: Callable[[int, int], Float32Array],
     performed_frames: int,
@@ -113,7 +103,7 @@ def warping_path(
     """
     if performed_frames < 1 or reference_frames < 1:
         raise ValueError(f"{performed_frames} frames of performance, {reference_frames} of reference; expected some")
-    best_path, cost = _compiled_best_path(), np.asarray(step_cost, dtype=np.float32)
+    best_path, cost = compiled(_best_path), np.asarray(step_cost, dtype=np.float32)
     width = min(reference_frames, 2 * band_frames + 1)
     first = np.zeros(performed_frames, dtype=np.int64)
     if width < reference_frames:
