@@ -35,8 +35,8 @@ def test_every_command_has_help_with_an_example(path, command):
 
 
 def test_commands_stand_in_the_order_of_the_pipeline():
-    expected = ["soundfonts", "extract", "augment", "render", "build-pairs", "build", "isol", "import", "info"]
-    expected += ["validate", "verify", "plot"]
+    expected = ["soundfonts", "extract", "augment", "render", "build-pairs", "build", "isol", "import", "edit"]
+    expected += ["info", "validate", "verify", "plot"]
     assert list(main.commands) == expected
 
 

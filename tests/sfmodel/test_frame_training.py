@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sfdata.build import build
+from sfdata.midi import read_piece, write_midi
 from sfdata.recipe import read_recipe
 from sfdata.store import open_store
 
@@ -21,10 +22,14 @@ TRAINING = FrameTrainingSettings(steps=30, windows=2, device="cpu")
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, short_midi):
-    """Performances of two pieces, 50 frames a second, by one instrument."""
+    """Performances of the beginnings of two pieces, 50 frames a second, by one instrument."""
+    folder = tmp_path_factory.mktemp("midi")
+    for number, path in enumerate(short_midi[:2]):
+        notes = read_piece(path).notes
+        write_midi(folder / f"{number}.mid", notes[notes["onset_s"] < 40])
     recipe = read_recipe("pipelines/following.toml")
     piano = replace(recipe.instruments, references=("timgm6mb:0",), snippets=("timgm6mb:1",))
-    source = replace(recipe.sources[0], midi=str(short_midi[0].parent))
+    source = replace(recipe.sources[0], midi=str(folder))
     recipe = replace(recipe, sources=(source,), instruments=piano, augment=replace(recipe.augment, copies=1))
     path = tmp_path_factory.mktemp("following") / "store.zarr"
     build(recipe, path, workers=1)
