@@ -178,3 +178,17 @@ def test_worst_block_is_measured(recorded):
         FOLLOWERS["online-dtw"], folder / "score.mid", folder / "performance.flac", clock=lambda: float(next(ticks))
     )
     assert followed.worst_block_s == 1.0 and followed.compute_s == pytest.approx(followed.duration_s * 50, rel=0.02)
+
+
+@pytest.mark.parametrize("name, level", [("follow", 0.0), ("features", 0.0), ("follow", 0.002)])
+def test_silence_before_the_start_is_waited_out(recorded, name, level):
+    folder, sound, score_s, played_s = recorded
+    before = np.random.default_rng(0).normal(0, level, 4 * RATE).astype(np.float32)
+    follower = open_follower(folder / "score.mid", name)
+    waiting = follower.push(before)
+    assert all(report.reference_time_s <= score_s.min() + 0.3 for report in waiting)
+    reports = waiting + follower.push(sound[: 8 * RATE])
+    times, places = (np.array([getattr(r, k) for r in reports]) for k in ("performance_time_s", "reference_time_s"))
+    heard = (played_s > 1) & (played_s < 7.5)
+    error_s = np.abs(answers_s(times, places, played_s[heard] + 4, 0.0) - score_s[heard])
+    assert np.mean(error_s < 0.25) > 0.9
