@@ -12,10 +12,10 @@ PLAYED := $(MIDI)/Scarlatti_Keyboard_Sonata_in_F_minor_K239_gQ9QO83rCCg_cut.mid
 FEW := $(MIDI)/Bach_*.mid $(MIDI)/Haydn_*.mid $(MIDI)/Scarlatti_*.mid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench bundled follower fuzz stress clean
+.PHONY: help install demo test check docs bench bundled follower fuzz stress wheel release clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 install: $(INSTALLED)  ## create the virtual environment .venv with everything in it
 
@@ -24,10 +24,10 @@ $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable '.[model,tensorboard,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[model,tensorboard,dev,docs]'
 	@touch $@
 
-demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, follow, write a report (5 to 10 minutes)
+demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, follow, write a report (about 10 minutes)
 	rm -rf $(DEMO)
 	$(BIN)/sfdata build pipelines/demo.toml -o $(DEMO)/store.zarr
 	$(BIN)/sfdata validate $(DEMO)/store.zarr
@@ -50,12 +50,15 @@ demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, follow, wri
 	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html; the performance that was followed is followed.html there"
 
 test: $(INSTALLED)  ## run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(INSTALLED)  ## lint and check types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(INSTALLED)  ## build the documentation as a site, build/site/index.html; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(INSTALLED)  ## measure everything against its bounds, side by side with others, and write docs/benchmarks.md
 	$(BIN)/python -m pip install --quiet pyfluidsynth mido threadpoolctl
@@ -73,12 +76,26 @@ follower: $(INSTALLED)  ## make the follower's frame matcher again: fetch soundf
 	OMP_NUM_THREADS=1 $(BIN)/sfmodel train-follower following.zarr -o follower-run --resume
 	cp follower-run/follow.safetensors sfmodel/weights/follow.safetensors
 
-fuzz: $(INSTALLED)  ## build a store from 1,000 damaged MIDI files and count what became of them
+fuzz: $(INSTALLED)  ## build from 1,000 damaged MIDI files, read 1,000 damaged stores, and count what became of them
 	$(BIN)/python tests/fuzzing.py --count 1000
+	PYTHONPATH=. $(BIN)/python tests/store_fuzzing.py --count 1000
 
 stress: $(INSTALLED)  ## kill builds at 30 random moments, and see that each goes on and ends with the same bytes
 	$(BIN)/python tests/stress.py --count 30
 
+wheel: $(INSTALLED)  ## build wheel and source distribution into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+release: wheel  ## see that the wheel alone, in a clean environment and folder, builds stores without torch and passes the demo
+	$(PYTHON) -m venv dist/venv && mkdir dist/clean
+	dist/venv/bin/python -m pip install --quiet dist/*.whl
+	cd dist/clean && ../venv/bin/sfdata build pipelines/demo.toml -o bare.zarr && ../venv/bin/sfdata validate bare.zarr
+	dist/venv/bin/python -m pip install --quiet $(TORCH)
+	dist/venv/bin/python -m pip install --quiet "$$(echo dist/*.whl)[model]"
+	cd dist/clean && $(MAKE) --no-print-directory -f $(CURDIR)/Makefile demo INSTALLED= VENV=$(CURDIR)/dist/venv \
+	  MIDI="$$(../venv/bin/python -c 'from sfdata.shipped_files import shipped_file as f; print(f("giantmidi"))')"
+
 clean:  ## remove the environment, the demo and all caches
-	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(DEMO) build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

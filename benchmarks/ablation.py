@@ -23,6 +23,7 @@ from sfdata.splits import SplitSettings
 from sfdata.voices import VoiceSettings
 from sfmodel.evaluation import evaluate
 from sfmodel.settings import read_settings
+from sfmodel.tables import markdown_row, markdown_table
 from sfmodel.training import train
 
 KEYS = ("bucket1", "within_50ms", "within_250ms", "beyond_500ms")
@@ -124,16 +125,16 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     names = [store.stem for store in arguments.stores]
-    print("| trained on | " + " | ".join(names) + " |\n|---|" + "---|" * len(names), flush=True)
+    print(markdown_table(["trained on", *names], []), flush=True)
     for variant in arguments.only:
         runs = [
             measured(arguments.folder, variant, seed, arguments.epochs, arguments.stores) for seed in arguments.seeds
         ]
-        cells = []
+        cells = [variant]
         for name in names:
             means = [100 * sum(run[name][key] for run in runs) / len(runs) for key in KEYS]
             cells.append(" / ".join(f"{mean:.1f}" for mean in means))
-        print(f"| {variant} | " + " | ".join(cells) + " |", flush=True)
+        print(markdown_row(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from sfmodel.tables import markdown_table
+
 Results = Mapping[str, Mapping[str, Any]]
 Row = tuple[str, str, str, str, str, str]
 
@@ -153,11 +155,12 @@ def page(machine: Mapping[str, str], results: Results) -> str:
     """The whole page, in Markdown."""
     parts = [INTRODUCTION, ", ".join(f"{name} {value}" for name, value in machine.items()) + ".", ""]
     parts += ["## Side by side", "", "Ratios of CPU time to the bound, where nothing else is said.", ""]
-    parts += ["| work | bound = 1.00 | what others cost | ours | required | by |", "|---|---|---|---|---|---|"]
+    rows = []
     for name, makers in ROWS.items():
         if results.get(name, {}).get("figures"):
             for *cells, script in (make(results[name]["figures"]) for make in makers):
-                parts.append("| " + " | ".join([*cells, f"`{script}.py`"]) + " |")
+                rows.append([*cells, f"`{script}.py`"])
+    parts.append(markdown_table(["work", "bound = 1.00", "what others cost", "ours", "required", "by"], rows))
     parts += ["", "## How to read it", ""]
     for name, text in READING.items():
         if ("synthesis" if name == "fresh" else name) in results:

@@ -22,6 +22,7 @@ from reality_pictures import draw_comparison, draw_human
 
 from sfdata.expression import STATISTICS, fit_walk, measure
 from sfdata.expression.glossary import LAGS_S, PERCENTS, VELOCITY_LAGS_S
+from sfmodel.tables import markdown_table
 
 LEAST_MATCHED = 0.85
 ROOT = Path(__file__).parents[1]
@@ -102,32 +103,30 @@ def human_tables(groups: dict[str, Group]) -> list[str]:
         "",
     ]
     for title, names in STATISTICS.items():
-        lines += [f"### {title.capitalize()}", ""]
-        lines += ["| | 5 % | 25 % | **50 %** | 75 % | 95 % | GiantMIDI 25 % | 50 % | 75 % |"]
-        lines += ["|---" + "|---:" * 8 + "|"]
+        rows = []
         for name, meaning in names.items():
             first = [number(value, name) for value in human.percentiles(name)]
             first[2] = f"**{first[2]}**"
             second = [number(value, name) for value in transcribed.percentiles(name, (25, 50, 75))]
-            lines.append(f"| {meaning} `{name}` | " + " | ".join(first + second) + " |")
-        lines.append("")
+            rows.append([f"{meaning} `{name}`", *first, *second])
+        heads = ["", "5 %", "25 %", "**50 %**", "75 %", "95 %", "GiantMIDI 25 %", "50 %", "75 %"]
+        lines += [f"### {title.capitalize()}", "", markdown_table(heads, rows, 1), ""]
     lines += ["### Walks and intervals", "", *walk_lines({"MAESTRO": human, "GiantMIDI-Piano": transcribed})]
     return lines
 
 
 def walk_lines(groups: dict[str, Group]) -> list[str]:
     """Fitted walks, and intervals of wrong notes, as two tables."""
-    lines = ["| fitted to the medians above | of | deviation | memory, s | step per √s | without memory |"]
-    lines += ["|---|---|---:|---:|---:|---:|"]
+    rows = []
     for label, group in groups.items():
         for kind, fit in walks(group).items():
             figures = (fit["deviation"], fit["memory_s"], fit["step"], fit["noise"])
-            lines.append(f"| {label} | {kind} | " + " | ".join(map(number, figures)) + " |")
-    lines += ["", "| wrong notes by interval (semitones) | " + " | ".join([*map(str, INTERVALS), "other"]) + " |"]
-    lines += ["|---" + "|---:" * (len(INTERVALS) + 1) + "|"]
-    for label, group in groups.items():
-        lines.append(f"| {label} | " + " | ".join(f"{part:.0%}" for part in wrong_intervals(group).values()) + " |")
-    return [*lines, ""]
+            rows.append([label, kind, *map(number, figures)])
+    heads = ["fitted to the medians above", "of", "deviation", "memory, s", "step per √s", "without memory"]
+    fitted = markdown_table(heads, rows, 2)
+    heads = ["wrong notes by interval (semitones)", *map(str, INTERVALS), "other"]
+    rows = [[label, *(f"{part:.0%}" for part in wrong_intervals(group).values())] for label, group in groups.items()]
+    return [fitted, "", markdown_table(heads, rows, 1), ""]
 
 
 def place_among(value: float, values: np.ndarray) -> float:
@@ -153,19 +152,16 @@ def comparison_tables(human: Group, ours: Group, label: str) -> list[str]:
         "",
     ]
     for title, names in STATISTICS.items():
-        lines += [f"### Ours: {title}", ""]
-        lines += [
-            "| | human 25 % | **50 %** | 75 % | ours 25 % | **50 %** | 75 % | place |",
-            "|---" + "|---:" * 7 + "|",
-        ]
+        rows = []
         for name, meaning in names.items():
             cells = []
             for group in (human, ours):
                 low, middle, high = (number(value, name) for value in group.percentiles(name, (25, 50, 75)))
                 cells += [low, f"**{middle}**", high]
             place = "–" if np.isnan(places[name]) else f"{places[name]:.0f}"
-            lines.append(f"| {meaning} | " + " | ".join([*cells, place]) + " |")
-        lines.append("")
+            rows.append([meaning, *cells, place])
+        heads = ["", "human 25 %", "**50 %**", "75 %", "ours 25 %", "**50 %**", "75 %", "place"]
+        lines += [f"### Ours: {title}", "", markdown_table(heads, rows, 1), ""]
     return lines + walk_lines({"human": human, "ours": ours})
 
 

@@ -7,6 +7,7 @@ exit code is 1.
 """
 
 import argparse
+import datetime
 import json
 import os
 import platform
@@ -42,7 +43,16 @@ def machine() -> dict[str, str]:
         "memory": f"{memory[0]:.0f} GiB" if memory else "unknown",
         "Python": platform.python_version(),
         "FluidSynth": library_version(),
-    } | versions
+        **versions,
+        "commit": _commit(),
+        "on": datetime.date.today().isoformat(),
+    }
+
+
+def _commit() -> str:
+    described = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(described, cwd=HERE, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def _lines(path: str) -> list[str]:

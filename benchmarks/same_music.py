@@ -28,6 +28,7 @@ from sfdata.notes import NoteArray, make_notes
 from sfdata.similarity import ENOUGH, same_music, same_music_keys
 from sfdata.splits import group_works
 from sfdata.voices import VoiceSettings, extract_voices
+from sfmodel.tables import markdown_row, markdown_table
 
 KINDS = ("score", "performance", "giantmidi")
 SAME_WORK = re.compile(r"(_no(_first|_\d)?)?_repeat$|/versions$")  # ends of folders' names, cut off
@@ -66,7 +67,7 @@ def compare(name: str, prints: list[Fingerprint], titles: list[str], kinds: list
     wrong = sum(titles[link.one] != titles[link.other] for link in same_music(prints, enough))
     total = sum(one != other for one, other in itertools.combinations(titles, 2))
     row += [f"{wrong} of {total:,}", str(merged_groups(prints, titles, enough))]
-    return "| " + " | ".join(row) + " |"
+    return markdown_row(row)
 
 
 def merged_groups(prints: list[Fingerprint], titles: list[str], enough: float) -> int:
@@ -168,9 +169,7 @@ def main() -> None:
     thinned = [fingerprint(piece[rng.random(len(piece)) > 0.1]) for piece in notes]
     header = ["compared by", *(" – ".join(pair) for pair in itertools.combinations(KINDS, 2))]
     header += ["false unions", "groups of several works"]
-    print(
-        f"{len(notes)} files, {len(set(titles))} works\n\n| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|"
-    )
+    print(f"{len(notes)} files, {len(set(titles))} works\n\n{markdown_table(header, [])}")
     for name, prints in (
         ("all notes", whole),
         ("skyline", lines),

@@ -22,6 +22,7 @@ from sfdata.reader import Batch
 from sfdata.store import open_store
 from sfmodel.baselines import BASELINES, FIVE_SCALES, NINE_SCALES, Baseline, FeatureFilter, PathFinder
 from sfmodel.metrics import bucket_hits, error_ms
+from sfmodel.tables import markdown_table
 
 Tuned = FeatureFilter | PathFinder
 BATCH_SIZE = 64
@@ -145,13 +146,12 @@ def search(
 
 def table(name: str, method: Tuned, tried: list[Trial]) -> str:
     """Markdown: what was tried, and the settings in the end."""
-    lines = [f"### {name}", "", "| changed | bucket 1 | ≤ 100 ms | mean | kept |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {trial.changed} | {trial.bucket1:.1%} | {trial.within_100ms:.1%} | {trial.objective:.2%} | "
-        f"{'yes' if trial.kept else ''} |"
-        for trial in tried
-    ]
-    return "\n".join([*lines, "", f"`{method}`", ""])
+    rows = []
+    for trial in tried:
+        figures = [f"{trial.bucket1:.1%}", f"{trial.within_100ms:.1%}", f"{trial.objective:.2%}"]
+        rows.append([str(trial.changed), *figures, "yes" if trial.kept else ""])
+    told = markdown_table(["changed", "bucket 1", "≤ 100 ms", "mean", "kept"], rows)
+    return f"### {name}\n\n{told}\n\n`{method}`\n"
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ from sfdata.midi import find_midi, read_midi_notes, read_piece
 from sfdata.notes import NoteArray, is_monophonic, make_notes
 from sfdata.shipped_files import shipped_file
 from sfdata.voices import METHODS, VoiceSettings, extract_voices
+from sfmodel.tables import markdown_table
 
 QUARTER_S = 0.5
 LABELLED = 0.5  # a piece counts where at least this share of its notes has a track
@@ -154,8 +155,8 @@ def overlapped(notes: NoteArray) -> float:
 
 
 def table(title: str, columns: list[str], rows: dict[str, list[str]]) -> str:
-    lines = [f"### {title}", "", "| " + " | ".join(["method", *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
-    return "\n".join(lines + [f"| `{name}` | " + " | ".join(cells) + " |" for name, cells in rows.items()] + [""])
+    told = markdown_table(["method", *columns], [[f"`{name}`", *cells] for name, cells in rows.items()])
+    return f"### {title}\n\n{told}\n"
 
 
 def compare(pieces: list[Material], methods: list[str]) -> dict[str, list[dict[str, float]]]:

@@ -5,9 +5,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sfdata.reader import Batch, PairReader
     from sfdata.store import Store, open_store
+    from sfdata.views import pairs_view, rendition_view, table_view
 
-__all__ = ["Batch", "PairReader", "Store", "open_store"]
-_HOMES = {"Batch": "reader", "PairReader": "reader", "Store": "store", "open_store": "store"}
+__all__ = ["Batch", "PairReader", "Store", "open_store", "pairs_view", "rendition_view", "table_view"]
+_HOMES = {
+    "Batch": "reader",
+    "PairReader": "reader",
+    "Store": "store",
+    "open_store": "store",
+    "pairs_view": "views",
+    "rendition_view": "views",
+    "table_view": "views",
+}
 
 
 def __getattr__(name: str) -> Any:

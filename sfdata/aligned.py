@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from sfdata.alignment import Alignment, FloatArray, PerformedNotes
+from sfdata.files import check_folder
 
 SOUND_ENDINGS = (".flac", ".wav", ".ogg", ".mp3")
 ALIGNMENT_COLUMNS = ("performance_time_s", "score_time_s")
@@ -58,6 +59,10 @@ class RecordingMeta:
             raise ValueError(f"median_audio_lag_s is {lag!r}; expected seconds between -1 and 1")
         object.__setattr__(self, "median_audio_lag_s", float(lag))
 
+    def sounding_s(self, performance_s: FloatArray) -> FloatArray:
+        """When what is annotated at these times is heard in the sound."""
+        return performance_s + self.median_audio_lag_s
+
 
 @dataclass(frozen=True)
 class RecordingFiles:
@@ -90,8 +95,7 @@ def find_recorded(root: Path) -> list[Path]:
     FileNotFoundError
         If there is no such folder, or none in it.
     """
-    if not root.is_dir():
-        raise FileNotFoundError(f"no folder at {root}")
+    check_folder(root)
     if _tells_of_recording(root):
         return [root]
     found = []

@@ -7,7 +7,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,9 +106,7 @@ class HeldGroups:
     def __enter__(self) -> "HeldGroups":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._held.clear()

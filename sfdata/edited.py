@@ -21,37 +21,30 @@ from sfdata.aligned import (
     ALIGNMENT_COLUMNS,
     RecordingFiles,
     find_recorded,
-    read_alignment,
     read_columns,
     read_meta,
     recording_files,
 )
-from sfdata.edits import KINDS, Edited, FloatArray, Piece, apply_edit, draw_edit
+from sfdata.edits import KINDS, Edited, Piece, apply_edit, draw_edit
 from sfdata.progress import Progress
+from sfdata.recordings import Recording, read_recording
 from sfdata.render import read_audio, write_audio
 from sfdata.soundfonts import file_sha256
 
 
-@dataclass(frozen=True)
-class EditedRecording:
-    """An edited recording as read.
+@dataclass(frozen=True, kw_only=True)
+class EditedRecording(Recording):
+    """An edited recording as read; its onsets are in the order of performance.
 
     Attributes
     ----------
-    name, kind : str
-    sound, score : Path
-    performance_s, score_s : ndarray of float64, shape (onsets,)
-        When each onset sounds, and where it stands.
+    kind : str
+        Of :data:`sfdata.edits.KINDS`.
     at_s, until_s : float
         See :class:`sfdata.edits.Edited`.
     """
 
-    name: str
     kind: str
-    sound: Path
-    score: Path
-    performance_s: FloatArray
-    score_s: FloatArray
     at_s: float
     until_s: float
 
@@ -151,34 +144,37 @@ def read_edited(folder: str | Path) -> EditedRecording:
             raise ValueError(f"{folder.name}: no {path.name}")
     columns = read_columns(folder / "alignment.csv", ALIGNMENT_COLUMNS, others=False)
     performance_s, score_s = (columns[name] for name in ALIGNMENT_COLUMNS)
-    at_s, until_s = float(edit["at_s"]), float(edit["until_s"])
     return EditedRecording(
-        folder.name, edit["kind"], sound, score, performance_s + meta.median_audio_lag_s, score_s, at_s, until_s
+        folder.name,
+        sound,
+        score,
+        meta.sounding_s(performance_s),
+        score_s,
+        meta.instrument,
+        kind=edit["kind"],
+        at_s=float(edit["at_s"]),
+        until_s=float(edit["until_s"]),
     )
 
 
 def _edit_one(folder: Path, files: RecordingFiles, kind: str, seed: int, name: str, target: Path) -> None:
     """Write one edited recording, whole or not at all."""
-    if files.sound is None or files.alignment is None or not (folder / "score.mid").is_file():
-        raise ValueError("no sound, alignment.csv or score.mid; expected all three")
-    lag_s = read_meta(folder / "meta.json").median_audio_lag_s
-    alignment = read_alignment(files.alignment)
-    rate_hz = soundfile.info(files.sound).samplerate
-    samples = read_audio(files.sound, rate_hz)
+    recording = read_recording(folder, files)
+    rate_hz = soundfile.info(recording.sound).samplerate
+    samples = read_audio(recording.sound, rate_hz)
     digest = int.from_bytes(hashlib.sha256(f"{name}\n{kind}".encode()).digest()[:8], "big")
-    sound_s = alignment.performance_s + lag_s
-    pieces = draw_edit(kind, sound_s, len(samples) / rate_hz, np.random.default_rng((seed, digest)))
-    edited = apply_edit(pieces, samples, rate_hz, sound_s, alignment.score_s)
+    pieces = draw_edit(kind, recording.performance_s, len(samples) / rate_hz, np.random.default_rng((seed, digest)))
+    edited = apply_edit(pieces, samples, rate_hz, recording.performance_s, recording.score_s)
     made = target.with_name(f".{target.name}.part")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     write_audio(made / "performance.flac", edited.samples, rate_hz)
-    shutil.copy(folder / "score.mid", made / "score.mid")
+    shutil.copy(recording.score, made / "score.mid")
     _write_rows(made / "alignment.csv", edited)
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8-sig"))
     meta |= {"title": f"{meta['title']} ({kind})", "sha256": file_sha256(made / "performance.flac")}
     meta["median_audio_lag_s"] = 0.0  # the rows of alignment.csv tell when onsets sound
-    meta["edit"] = _told(kind, edited, pieces, seed) | {"made_from_sha256": file_sha256(files.sound)}
+    meta["edit"] = _told(kind, edited, pieces, seed) | {"made_from_sha256": file_sha256(recording.sound)}
     (made / "meta.json").write_text(json.dumps(meta, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if target.exists():
         shutil.rmtree(target)

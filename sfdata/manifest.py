@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sfdata.files import write_atomically
+from sfdata.files import check_folder, write_atomically
 from sfdata.midi import read_midi_notes
 from sfdata.naming import parse_name
 from sfdata.notes import NoteArray, read_notes_csv
@@ -94,8 +94,7 @@ def read_manifest(folder: Path, kind: str) -> list[Entry]:
     ValueError
         If a line is no entry.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder at {folder}")
+    check_folder(folder)
     path = folder / MANIFEST
     if not path.is_file():
         endings = [".mid", ".midi"] if kind == "midi" else [f".{name}" for name in AUDIO_FORMATS]

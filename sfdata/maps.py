@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sfdata.files import check_folder
 from sfdata.maps_names import SUBSETS, MapsName, parse_name
 from sfdata.midi import MidiSettings, printable, read_piece
-from sfdata.notes import NoteArray, make_notes, round_to_ticks
+from sfdata.notes import NoteArray, make_notes
 from sfdata.plan import Skipped
 
 LICENCE = "CC-BY-NC-SA-2.0-FR"
@@ -69,8 +70,7 @@ def find_items(folder: str | Path) -> tuple[list[MapsItem], list[Skipped]]:
         If the folder is not there.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder at {folder}")
+    check_folder(folder)
     together: dict[Path, dict[str, Path]] = {}
     skipped: list[Skipped] = []
     for path in sorted(folder.rglob("*")):
@@ -158,11 +158,7 @@ def item_notes(item: MapsItem) -> NoteArray:
     """
     if item.annotation.suffix.lower() == ".txt":
         return read_annotation(item.annotation)
-    piece = read_piece(item.annotation, MidiSettings(pedal=True))
-    notes = piece.notes.copy()
-    for column in ("onset_s", "offset_s"):
-        notes[column] = round_to_ticks(notes[column] + piece.cut_s)
-    return notes
+    return read_piece(item.annotation, MidiSettings(pedal=True)).notes_in_file()
 
 
 def item_rights(item: MapsItem) -> Rights:

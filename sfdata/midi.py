@@ -63,6 +63,13 @@ class Piece:
     notes: NoteArray
     cut_s: float
 
+    def notes_in_file(self) -> NoteArray:
+        """A copy of the notes at their times in the file, rounded to 0.1 ms."""
+        notes = self.notes.copy()
+        for column in ("onset_s", "offset_s"):
+            notes[column] = round_to_ticks(notes[column] + self.cut_s)
+        return notes
+
 
 def find_midi(paths: list[Path]) -> list[Path]:
     """MIDI files among files and (recursively) folders, sorted within each folder.

@@ -1,4 +1,4 @@
-"""Places: where stores lie, a folder of this machine or anything that fsspec reaches (``s3://``, ``gs://``, …).
+"""Places: where stores lie, a folder or a zip file of this machine or anything that fsspec reaches (``s3://``, …).
 
 Credentials and endpoints come from where the protocol's own tools look for them (for S3: ``AWS_*`` variables and
 ``~/.aws``), or from fsspec's configuration files, never from a store.
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import zarr
 
 from sfdata.files import write_atomically
+from sfdata.zipped import open_zip
 
 _LOCAL = ("file://", "local://")
 
@@ -69,8 +70,13 @@ class Place:
         return self.url.rsplit("/", 1)[-1] if not self.is_local else self.path.name
 
     @property
+    def is_zip(self) -> bool:
+        """Whether it is one zip file, which is read only."""
+        return self.url.endswith(".zip")
+
+    @property
     def path(self) -> Path:
-        """The folder on this machine.
+        """The folder, or zip file, on this machine.
 
         Raises
         ------
@@ -81,12 +87,17 @@ class Place:
             raise ValueError(f"{self.url} is no folder of this machine")
         return Path(self.url)
 
+    @property
+    def _options(self) -> dict[str, Any]:
+        """What the filesystem is told: s3fs asks for a file's size before it reads it, to read large ones in parts."""
+        return {"max_concurrency": 1} if self.url.startswith(("s3://", "s3a://")) else {}
+
     @cached_property
     def _remote(self) -> tuple[Any, str]:
         import fsspec
 
         try:
-            filesystem, path = fsspec.url_to_fs(self.url, use_listings_cache=False)
+            filesystem, path = fsspec.url_to_fs(self.url, use_listings_cache=False, **self._options)
         except (ImportError, ValueError) as error:
             raise ValueError(f"{self.url} cannot be reached: {error}") from None
         return filesystem, path
@@ -101,7 +112,17 @@ class Place:
         if self.is_local:
             return self.path.exists()
         filesystem, path = self._remote
-        return bool(filesystem.exists(path))
+        if not self._is_http:
+            return bool(filesystem.exists(path))
+        try:  # HTTP knows no folders, and fsspec's own exists() asks for the whole file
+            filesystem.info(path if self.is_zip else f"{path}/zarr.json")
+        except FileNotFoundError:
+            return False
+        return True
+
+    @property
+    def _is_http(self) -> bool:
+        return self.url.startswith(("http://", "https://"))
 
     def read(self, name: str) -> bytes | None:
         """Content of a file in it; None where there is none."""
@@ -154,15 +175,37 @@ class Place:
             filesystem.rm(path, recursive=True)
 
     def size_bytes(self) -> int:
-        """Bytes of all files in it."""
+        """Bytes of all files in it.
+
+        Raises
+        ------
+        ValueError
+            If they cannot be listed: HTTP knows no folders.
+        """
+        if self.is_zip:
+            return self.path.stat().st_size if self.is_local else int(self._remote[0].info(self._remote[1])["size"])
+        if self._is_http:
+            raise ValueError(f"{self.url}: HTTP knows no folders, so its size cannot be told; share it as a zip")
         if self.is_local:
             return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         filesystem, path = self._remote
         return int(sum(filesystem.du(path, total=False).values()))
 
     def group(self, mode: Literal["r", "r+", "w"]) -> zarr.Group:
-        """Open it as a Zarr group."""
-        return zarr.open_group(self.path if self.is_local else self.url, mode=mode, zarr_format=3)
+        """Open it as a Zarr group.
+
+        Raises
+        ------
+        ValueError
+            If it is a zip file and to be written, or no proper one.
+        """
+        if self.is_zip:
+            if mode != "r":
+                raise ValueError(f"{self.url}: a zip file is only read; build a folder, and zip it by 'sfdata share'")
+            return zarr.open_group(open_zip(self.url, self.is_local), mode="r", zarr_format=3)
+        if self.is_local:
+            return zarr.open_group(self.path, mode=mode, zarr_format=3)
+        return zarr.open_group(self.url, mode=mode, zarr_format=3, storage_options=self._options)
 
     def settle(self, *names: str) -> None:
         """See to it that files in it outlive a power cut; what is elsewhere is safe once written.

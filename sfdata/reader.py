@@ -89,6 +89,12 @@ class SplitPairs:
         self.windows, self.frame_rate_hz = store.windows, store.spectrogram.frame_rate_hz
         self.reference_frames, self.snippet_frames = store.reference_frames, store.snippet_frames
         self.bins = int(store.frames.shape[1])
+        first, count = store.renditions["first_frame"], store.renditions["frame_count"]
+        if np.any((first < 0) | (count < 0) | (count > store.frames.shape[0] - first)):
+            raise ValueError(
+                f"{store.path}: renditions claim frames beyond the {store.frames.shape[0]} there are; the store is "
+                f"damaged: see 'sfdata validate {store.path}'"
+            )
         self.reference_rendition = store.pairs["reference_rendition"][self.rows]
         self.snippet_rendition = store.pairs["snippet_rendition"][self.rows]
         self.renditions = np.union1d(self.reference_rendition, self.snippet_rendition)

@@ -16,6 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from sfdata.blocks import Samples
+from sfdata.files import check_folder
 from sfdata.soundfonts import file_sha256
 
 SUFFIXES = (".wav", ".flac")
@@ -124,8 +125,7 @@ def find_rooms(folder: str | Path) -> list[RoomFile]:
         If one of the files is no impulse response; see :func:`measured_response`.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder of impulse responses at {folder}")
+    check_folder(folder, "folder of impulse responses")
     files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
     if not files:
         raise FileNotFoundError(

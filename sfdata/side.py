@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sfdata.aligned import SOUND_ENDINGS
 from sfdata.blocks import Samples
-from sfdata.midi import MidiSettings, read_piece
-from sfdata.notes import snap_to_event_grid
+from sfdata.midi import MidiSettings, Piece, read_piece
+from sfdata.notes import NoteArray, make_notes, snap_to_event_grid
 from sfdata.render import read_audio_blocks, render_blocks
 from sfdata.soundfonts import DEFAULT_INSTRUMENT, resolve_instrument
 from sfdata.spectrogram import SpectrogramSettings, spectrogram_blocks
@@ -70,12 +70,43 @@ def read_side(
     ValueError
         If it is of another kind or cannot be read.
     """
-    rate_hz = spectrogram.frame_rate_hz
     blocks, start_s = open_sound(path, spectrogram.sample_rate_hz, soundfont, velocity)
-    frames = list(spectrogram_blocks(blocks, spectrogram))
-    if not sum(map(len, frames)):
-        raise ValueError(f"{path} holds no sound; expected at least one sample")
-    return Side(Path(path).name, np.concatenate(frames), rate_hz, start_s)
+    return _side(Path(path), blocks, spectrogram, start_s)
+
+
+def sound_side(path: Path, samples: NDArray[np.float32], spectrogram: SpectrogramSettings) -> Side:
+    """Make frames of sound that was read; the very ones that :func:`read_side` gives.
+
+    Parameters
+    ----------
+    path : Path
+        Where it was read from.
+    samples : ndarray of float32, shape (samples,)
+        At the spectrogram's sample rate, from the file's beginning on.
+    spectrogram : SpectrogramSettings
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    return _side(path, iter([samples]), spectrogram, 0.0)
+
+
+def side_notes(path: str | Path) -> NoteArray:
+    """Notes of a MIDI file, at their times in it; of sound, whose notes are not known, none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a MIDI file cannot be read.
+    """
+    path = existing_file(path)
+    if path.suffix.lower() not in MIDI_SUFFIXES:
+        return make_notes([], [], [], [])
+    return _read_midi(path).notes_in_file()
 
 
 def open_sound(
@@ -102,20 +133,43 @@ def open_sound(
     ValueError
         If it is of another kind, or a MIDI file cannot be read. That a sound file cannot be, shows with its blocks.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}; expected MIDI, or sound to read")
+    path = existing_file(path)
     suffix = path.suffix.lower()
     if suffix in SOUND_ENDINGS:
         return read_audio_blocks(path, sample_rate_hz), 0.0
     if suffix not in MIDI_SUFFIXES:
         endings = f"MIDI ({', '.join(MIDI_SUFFIXES)}) or sound ({', '.join(SOUND_ENDINGS)})"
         raise ValueError(f"{path} ends in {suffix!r}; expected {endings}")
-    try:
-        piece = read_piece(path, MidiSettings())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    piece = _read_midi(path)
     notes = snap_to_event_grid(piece.notes, sample_rate_hz)
     if velocity is not None:
         notes["velocity"] = velocity
     return render_blocks(notes, resolve_instrument(soundfont), sample_rate_hz), piece.cut_s
+
+
+def existing_file(path: str | Path) -> Path:
+    """The path of a side.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; expected MIDI, or sound to read")
+    return path
+
+
+def _side(path: Path, blocks: Iterator[Samples], spectrogram: SpectrogramSettings, start_s: float) -> Side:
+    frames = list(spectrogram_blocks(blocks, spectrogram))
+    if not sum(map(len, frames)):
+        raise ValueError(f"{path} holds no sound; expected at least one sample")
+    return Side(path.name, np.concatenate(frames), spectrogram.frame_rate_hz, start_s)
+
+
+def _read_midi(path: Path) -> Piece:
+    try:
+        return read_piece(path, MidiSettings())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

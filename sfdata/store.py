@@ -16,6 +16,7 @@ import zarr
 from numpy.typing import NDArray
 
 from sfdata.columns import ColumnChecksum
+from sfdata.guard import array_problems
 from sfdata.notes import NOTE_DTYPE, NoteArray
 from sfdata.place import Place
 from sfdata.schema import FORMAT, FORMAT_VERSION, SPLITS, TABLES, Table, array_sha256
@@ -61,24 +62,31 @@ class Store:
         Shape (frames, bins); read in blocks, never row by row.
     """
 
-    def __init__(self, path: Path | str, group: zarr.Group) -> None:
+    def __init__(self, path: Path | str, group: zarr.Group, arrays: Mapping[str, zarr.Array] | None = None) -> None:
         self.path, self.place = path, Place(path)
         self.attrs: dict[str, Any] = dict(group.attrs)
         self.spectrogram = SpectrogramSettings(**self.attrs["spectrogram"])
         self.windows = WindowSettings(**self.attrs["windows"])
         self.group = group
-        frames = group["frames"]
-        assert isinstance(frames, zarr.Array)
-        self.frames = frames
+        self._arrays = dict(arrays or {})  # opened once: elsewhere each opening is a request
+        self.frames = self._array("frames")
+
+    def __reduce__(self) -> "tuple[Any, tuple[Path | str]]":
+        return open_store, (self.path,)  # another process opens it for itself
 
     def __repr__(self) -> str:
         return f"<Store {self.path}: {self.rows('pairs')} pairs, {self.rows('renditions')} renditions>"
 
     def rows(self, table: str) -> int:
         """Rows of a table."""
-        array = self.group[f"{table}/{next(iter(TABLES[table]))}"]
-        assert isinstance(array, zarr.Array)
-        return int(array.shape[0])
+        return int(self._array(f"{table}/{next(iter(TABLES[table]))}").shape[0])
+
+    def _array(self, name: str) -> zarr.Array:
+        if name not in self._arrays:
+            array = self.group[name]
+            assert isinstance(array, zarr.Array)
+            self._arrays[name] = array
+        return self._arrays[name]
 
     def column(self, table: str, column: str) -> NDArray[Any]:
         """Read one column of a table.
@@ -88,7 +96,7 @@ class Store:
         ValueError
             If it cannot be read, or differs from its checksum.
         """
-        values = self._read(self.group[f"{table}/{column}"], slice(None), f"column {table}/{column}")
+        values = self._read(self._array(f"{table}/{column}"), slice(None), f"column {table}/{column}")
         self._compare(table, column, array_sha256(values))
         return values
 
@@ -115,8 +123,8 @@ class Store:
             If a column cannot be read, or, at the end, differs from its checksum.
         """
         sums = {column: ColumnChecksum(dtype == "str") for column, (dtype, _) in TABLES[name].items()}
-        arrays = {column: self.group[f"{name}/{column}"] for column in TABLES[name]}
-        step = min(array.chunks[0] for array in arrays.values() if isinstance(array, zarr.Array))
+        arrays = {column: self._array(f"{name}/{column}") for column in TABLES[name]}
+        step = min(array.chunks[0] for array in arrays.values())
         for first in range(0, self.rows(name), step):
             part = {
                 column: self._read(array, slice(first, first + step), f"column {name}/{column}")
@@ -218,6 +226,11 @@ class Store:
             raise self._damaged(f"the spectrogram of rendition {rendition} holds values that are no finite numbers")
         return frames
 
+    def row(self, table: str, row: int) -> dict[str, Any]:
+        """One row of a table as plain numbers and strings."""
+        cells = {name: values[row] for name, values in getattr(self, table).items()}
+        return {name: cell.item() if isinstance(cell, np.generic) else str(cell) for name, cell in cells.items()}
+
     def performance_notes(self, performance: int) -> Table:
         """Notes of one performance: column name to array."""
         first = int(self.performances["first_note"][performance])
@@ -239,7 +252,9 @@ def open_store(path: str | Path | Place) -> Store:
     Parameters
     ----------
     path : str or Path
-        A folder, or the URL of one that fsspec reaches, such as ``s3://bucket/store.zarr``.
+        A folder or a ``.zarr.zip`` file, or the URL of one that fsspec reaches, such as ``s3://bucket/store.zarr`` or
+        ``https://example.org/store.zarr.zip``; of a remote zip file only what is asked for is read, and kept in a local
+        cache (:func:`sfdata.zipped.cache_folder`).
 
     Raises
     ------
@@ -262,6 +277,8 @@ def open_store(path: str | Path | Place) -> Store:
     try:
         group = place.group("r")
     except Exception as error:
+        if place.is_zip and type(error) is ValueError:  # which says what is wrong with the file
+            raise
         raise ValueError(
             f"{path} is no Zarr group ({type(error).__name__}); expected a store made by sfdata"
         ) from error
@@ -273,16 +290,21 @@ def open_store(path: str | Path | Place) -> Store:
             f"{path}: format version {version!r}; this sfdata reads version {FORMAT_VERSION}: "
             "build the store again, or install the sfdata that wrote it"
         )
-    for problem in _outline_problems(group):
+    arrays: dict[str, zarr.Array] = {}
+    try:
+        problem = next(_outline_problems(group, arrays), None)
+    except Exception as error:  # what damaged or lying metadata make Zarr raise
+        problem = f"its metadata cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+    if problem:
         raise ValueError(f"{path}: {problem}; the store is damaged: see 'sfdata validate {path}'")
     try:
-        return Store(path, group)
-    except (KeyError, TypeError, ValueError) as error:
+        return Store(path, group, arrays)
+    except Exception as error:  # the settings may be anything
         raise ValueError(f"{path}: the settings in its attributes cannot be used: {error}") from error
 
 
-def _outline_problems(group: zarr.Group) -> Iterator[str]:
-    """What metadata alone tell: arrays missing, of the wrong shape or type."""
+def _outline_problems(group: zarr.Group, opened: dict[str, zarr.Array]) -> Iterator[str]:
+    """What metadata alone tell: arrays missing, of the wrong shape or type; those that are there go into `opened`."""
     frames = group.get("frames")
     if not isinstance(frames, zarr.Array) or frames.ndim != 2:
         yield "array 'frames' (frames, bins) is missing"
@@ -290,6 +312,9 @@ def _outline_problems(group: zarr.Group) -> Iterator[str]:
         yield f"array 'frames' has dtype {frames.dtype}; expected float16 or float32"
     elif frames.shape[1] != (bins := dict(group.attrs).get("spectrogram", {}).get("n_bins")):  # type: ignore[union-attr]
         yield f"array 'frames' has {frames.shape[1]} bins, the spectrogram settings {bins}"
+    if isinstance(frames, zarr.Array):
+        opened["frames"] = frames
+        yield from array_problems("array 'frames'", frames)
     for name, columns in TABLES.items():
         lengths = set()
         for column, (dtype, _) in columns.items():
@@ -297,7 +322,9 @@ def _outline_problems(group: zarr.Group) -> Iterator[str]:
             if not isinstance(array, zarr.Array) or array.ndim != 1:
                 yield f"column '{name}/{column}' is missing"
                 continue
+            opened[f"{name}/{column}"] = array
             lengths.add(array.shape[0])
+            yield from array_problems(f"column '{name}/{column}'", array)
             if dtype != "str" and array.dtype != np.dtype(dtype):
                 yield f"column '{name}/{column}' has dtype {array.dtype}; expected {dtype}"
         if len(lengths) > 1:

@@ -77,6 +77,23 @@ def validate(path: str | Path, composers: bool = False, instruments: bool = Fals
     return problems
 
 
+def refuse_invalid(path: str | Path) -> None:
+    """Refuse a store in which :func:`validate` finds anything.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is at `path`.
+    ValueError
+        If it is not valid; tells the first problem.
+    """
+    problems = validate(path)
+    if problems:
+        raise ValueError(
+            f"{path} is not valid ({problems[0].check}: {problems[0].detail}); see 'sfdata validate {path}'"
+        )
+
+
 def remarks(path: str | Path) -> list[str]:
     """What is no problem, and yet must be known to whoever reads figures made with a store.
 

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.files import write_atomically
-from sfdata.midi import MidiSettings, read_piece
-from sfdata.side import MIDI_SUFFIXES, SCORE_VELOCITY, read_side
+from sfdata.files import check_folder_of, write_atomically
+from sfdata.notes import round_to_ticks
+from sfdata.side import MIDI_SUFFIXES, SCORE_VELOCITY, read_side, side_notes
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.aligning import Aligned, align, alignment_rows, write_alignment
 from sfmodel.evidence import LEARNED, open_evidence
 
 EVERY_S = 0.1  # rows of a reference that is sound
 TOGETHER_S = 0.01  # notes that begin within less are one onset
+MOST_SHOWN = 62  # characters of a name in the picture
 
 
 def align_files(
@@ -59,13 +60,12 @@ def align_files(
     if midi is not None and not is_midi:
         raise ValueError(f"{reference} is sound; only of a MIDI reference can the notes be written as they were played")
     for path in (output, midi, picture):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+        check_folder_of(path)
     hearing = open_evidence(evidence)
     score = read_side(reference, hearing.spectrogram, soundfont, SCORE_VELOCITY)
     played = read_side(performance, hearing.spectrogram, soundfont)
     aligned = align(score, played, hearing)
-    onset_s = _midi_onsets(reference) if is_midi else np.arange(score.start_s, score.end_s, EVERY_S)
+    onset_s = midi_onsets(reference) if is_midi else np.arange(score.start_s, score.end_s, EVERY_S)
     performed_s, score_s = alignment_rows(aligned, onset_s, played.end_s)
     write_alignment(output, performed_s, score_s)
     done: dict[str, Any] = {"alignment": str(output), "rows": len(score_s)}
@@ -110,33 +110,31 @@ def path_picture(
     aligned: Aligned, performed_s: NDArray[np.float64], score_s: NDArray[np.float64], reference: str, performance: str
 ) -> bytes:
     """A PNG: the path, and below it the local tempo."""
-    import io
-
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 7), layout="constrained")
-    FigureCanvasAgg(figure)
+    from sfmodel.figures import COLOURS, GREY, WIDTH_IN, png_bytes
+
+    figure = Figure(figsize=(WIDTH_IN, 4.6), layout="constrained")
     path, tempo = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    path.plot(aligned.performance_time_s, aligned.reference_time_s, color="#0072B2", lw=1.5, label="path")
-    path.plot(performed_s, score_s, ".", color="#D55E00", ms=3, label="onsets")
-    path.set_ylabel(f"{reference} (s)")
+    path.plot(aligned.performance_time_s, aligned.reference_time_s, color=COLOURS[0], lw=1.5, label="path")
+    path.plot(performed_s, score_s, ".", color=COLOURS[1], ms=3, label="onsets")
+    names = (name if len(name) <= MOST_SHOWN else f"{name[:30]}…{name[-30:]}" for name in (performance, reference))
+    path.set_title("\nalong ".join(names), fontsize="x-small", loc="left")
+    path.set_ylabel("reference (s)")
     path.legend(loc="upper left")
     middle_s = np.arange(1.0, max(2.0, float(aligned.performance_time_s[-1]) - 1.0), 0.25)
     speed = (aligned.reference_at(middle_s + 1) - aligned.reference_at(middle_s - 1)) / 2
-    tempo.plot(middle_s, speed, color="#0072B2", lw=1)
-    tempo.axhline(1, color="#999999", lw=0.5)
-    tempo.set(xlabel=f"{performance} (s)", ylabel="tempo, over 2 s", ylim=(0, max(2.0, float(speed.max(initial=1)))))
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=120)
-    return file.getvalue()
+    tempo.plot(middle_s, speed, color=COLOURS[0], lw=1)
+    tempo.axhline(1, color=GREY, lw=0.5)
+    tempo.set(xlabel="performance (s)", ylabel="tempo, over 2 s", ylim=(0, max(2.0, float(speed.max(initial=1)))))
+    return png_bytes(figure)
 
 
-def _midi_onsets(path: Path) -> NDArray[np.float64]:
+def midi_onsets(path: Path) -> NDArray[np.float64]:
     """Onsets of a MIDI file, in its own time; of notes that begin together, the first."""
-    piece = read_piece(path, MidiSettings())
-    onset_s = np.unique(piece.notes["onset_s"])
-    return np.asarray(onset_s[np.diff(onset_s, prepend=-np.inf) > TOGETHER_S] + piece.cut_s)
+    onset_s = np.unique(side_notes(path)["onset_s"])
+    apart_s = round_to_ticks(np.diff(onset_s, prepend=-np.inf))  # 10 ms are 10 ms wherever they lie
+    return np.asarray(onset_s[apart_s >= TOGETHER_S])
 
 
 def _midi_bytes(midi: Any) -> bytes:

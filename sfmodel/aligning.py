@@ -6,6 +6,7 @@ The evidence is that of the follower (:mod:`sfmodel.evidence`), the path the bes
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfdata.aligned import ALIGNMENT_COLUMNS
-from sfdata.files import write_atomically
+from sfdata.files import check_folder_of, write_atomically
 from sfdata.side import Side
 from sfmodel.evidence import CELLS_PER_FRAME, Evidence, open_evidence
-from sfmodel.warping import warping_path
+from sfmodel.warping import COARSE, warping_path
+
+PART_FRAMES = 20 * COARSE  # of the performance, heard at a time
 
 FloatArray = NDArray[np.float64]
 
@@ -27,8 +30,9 @@ class AlignSettings:
 
     Attributes
     ----------
-    evidence : float
-        Exponent of what is heard, as in :class:`sfmodel.motion.MotionSettings`.
+    evidence, slack : float
+        Exponent of what is heard, and how much worse than the best a place may fit and count like it, as in
+        :class:`sfmodel.motion.MotionSettings`.
     step_cost : tuple of float
         Of going on by 0, 1, 2, … frames of the reference with a frame of the performance.
     end_cost : float
@@ -40,16 +44,20 @@ class AlignSettings:
     """
 
     evidence: float = 0.15
+    slack: float = 1.0
     step_cost: tuple[float, ...] = (0.5, 0.0, 0.5, 1.0)
     end_cost: float = 0.05
     band_s: float = 5.0
     lead_s: float = -0.010
 
     def __post_init__(self) -> None:
-        if len(self.step_cost) < 2 or not (self.evidence > 0 and self.band_s > 0 and self.end_cost >= 0):
+        if len(self.step_cost) < 2 or not (
+            self.evidence > 0 and self.band_s > 0 and min(self.end_cost, self.slack) >= 0
+        ):
             raise ValueError(
-                f"align: evidence {self.evidence}, band_s {self.band_s}, end_cost {self.end_cost}, step_cost "
-                f"{self.step_cost}; expected numbers above zero, and two steps or more"
+                f"align: evidence {self.evidence}, slack {self.slack}, band_s {self.band_s}, end_cost {self.end_cost}, "
+                f"step_cost {self.step_cost}; expected evidence and band_s above zero, slack and end_cost 0 or more, "
+                "and two steps or more"
             )
 
 
@@ -102,16 +110,16 @@ def align(
                 f"{side.name} has {side.frames.shape[1]} bins at {side.frame_rate_hz} Hz; expected "
                 f"{evidence.spectrogram.n_bins} at {rate_hz} Hz"
             )
-    listening = [evidence.listen(reference.frames)]
 
-    def score(begin: int, end: int) -> NDArray[np.float32]:
-        if begin == 0 and len(performance.frames):  # each pass hears the performance from its beginning
-            listening[0] = evidence.listen(reference.frames)
-        heard = listening[0].push(performance.frames[begin:end])[:, ::CELLS_PER_FRAME]
-        return np.asarray(settings.evidence * heard, dtype=np.float32)
+    def parts() -> Iterator[NDArray[np.float32]]:
+        listening = evidence.listen(reference.frames)
+        for begin in range(0, len(performance.frames), PART_FRAMES):
+            heard = listening.push(performance.frames[begin : begin + PART_FRAMES])[:, ::CELLS_PER_FRAME]
+            below = heard - heard.max(axis=1, keepdims=True)
+            yield np.asarray(settings.evidence * np.minimum(below + settings.slack, 0), dtype=np.float32)
 
     path = warping_path(
-        score,
+        parts,
         len(performance.frames),
         len(reference.frames),
         settings.step_cost,
@@ -150,8 +158,7 @@ def write_alignment(path: str | Path, performance_s: FloatArray, score_s: FloatA
         If the folder to write into does not exist.
     """
     path = Path(path)
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    check_folder_of(path)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(ALIGNMENT_COLUMNS)

@@ -12,7 +12,7 @@ dense sizes, and mentions a third depth without describing it. What was chosen h
   layer of Table II, one hidden layer as in Table I.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,6 +193,42 @@ def settings_from(table: Mapping[str, Any]) -> AnySettings:
     4
     """
     return MatchSettings(**table) if table.get("name") == "match" else NetworkSettings(**table)
+
+
+def check_shapes(
+    settings: AnySettings, reference: Sequence[int], snippet: Sequence[int], any_length: bool = False
+) -> None:
+    """Check that inputs have the shapes for which a network was made.
+
+    Parameters
+    ----------
+    settings : NetworkSettings or MatchSettings
+    reference, snippet : sequence of int
+        Shapes: (pairs, frames, bins).
+    any_length : bool
+        References may have any number of frames.
+
+    Raises
+    ------
+    ValueError
+        If one has not.
+
+    Examples
+    --------
+    >>> check_shapes(default_settings("reduced"), (64, 240, 88), (64, 9, 88))
+    Traceback (most recent call last):
+    ...
+    ValueError: snippet has shape (64, 9, 88); this network expects (pairs, 27, 88)
+    """
+    reference_frames = None if any_length else settings.reference_frames
+    for name, shape, frames in (
+        ("reference", reference, reference_frames),
+        ("snippet", snippet, settings.snippet_frames),
+    ):
+        if len(shape) != 3 or shape[2] != settings.bins or frames not in (None, shape[1]):
+            raise ValueError(
+                f"{name} has shape {tuple(shape)}; this network expects (pairs, {frames or 'frames'}, {settings.bins})"
+            )
 
 
 def _reduced(reference_frames: int, snippet_frames: int, bins: int) -> NetworkSettings:

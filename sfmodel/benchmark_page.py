@@ -13,7 +13,7 @@ from sfmodel.evaluation import EvaluationResult, open_method
 from sfmodel.examples import Choice, draw_example, outcome_text, pair_facts
 from sfmodel.follow_benchmark import following_cells
 from sfmodel.page import document, paragraph, picture, table
-from sfmodel.tables import LABELS, PASSAGES, counted, figure_text, interval_text
+from sfmodel.tables import LABELS, PASSAGES, counted, figure_text, interval_text, markdown_table
 
 HTML_FILE, MARKDOWN_FILE, FIGURES_DIR = "benchmark.html", "benchmark.md", "figures"
 COLUMNS = ("bucket1", "within_50ms", "within_100ms", "within_250ms", "beyond_500ms", "median_ms")
@@ -133,12 +133,12 @@ def markdown(found: Benchmark) -> str:
                 [row[0], *(f"{figure} ({interval})" for figure, interval in row[1:])]
                 for row in overall_rows(found, part)
             ]
-            parts.append(_markdown_table(f"{title}: {pairs_text(found, part)}", heads, rows))
+            parts.append(_titled_table(f"{title}: {pairs_text(found, part)}", heads, rows))
     methods = [entry.method.name for entry in found.measured]
     for part, title in (("instruments", "By instrument"), ("recordings", "By recording")):
         for key in SHOWN:
             rows = part_rows(found.measured, part, key)
-            parts.append(_markdown_table(f"{title}: {LABELS[key]}", ["", "pairs", *methods], rows))
+            parts.append(_titled_table(f"{title}: {LABELS[key]}", ["", "pairs", *methods], rows))
     if found.skipped:
         parts.append("\n".join(f"Left out: {entry['source']}: {entry['reason']}" for entry in found.skipped) + "\n")
     return "\n".join(parts)
@@ -230,6 +230,5 @@ def page(
     return document("Methods on recordings", lead, sections)
 
 
-def _markdown_table(title: str, heads: list[str], rows: list[list[str]]) -> str:
-    lines = [f"**{title}**", "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+def _titled_table(title: str, heads: list[str], rows: list[list[str]]) -> str:
+    return f"**{title}**\n\n{markdown_table(heads, rows)}\n"

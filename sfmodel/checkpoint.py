@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sfdata.files import write_atomically
+from sfdata.files import check_folder_of, write_atomically
 from sfdata.store import Store
 from sfmodel.architectures import AnySettings, settings_from
 from sfmodel.networks import Network, build_network, new_network
@@ -304,8 +304,7 @@ def export_network(path: str | Path, output: str | Path, which: str = "best") ->
     output = Path(output)
     if output.suffix != ".safetensors":
         raise ValueError(f"cannot export to {output}; expected a name that ends in .safetensors")
-    if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {output}: there is no folder {output.parent}")
+    check_folder_of(output)
     network, config = load_network(path, which)
     figures = {key: value for key, value in config.pop("checkpoint").items() if key != "file"}
     config["store"] = {key: value for key, value in config["store"].items() if key != "path"}

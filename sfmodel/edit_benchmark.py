@@ -22,6 +22,7 @@ from sfdata.files import write_atomically
 from sfdata.progress import Progress
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.followers import Followed, References, choose_followers, follow_recording
+from sfmodel.tables import markdown_table
 
 EDITS_FILE, EDITS_TABLE = "edits.json", "edits.md"
 NEAR_S, SPAN_S, IN_A_ROW = 0.25, 2.0, 3
@@ -103,7 +104,7 @@ def run_edit_benchmark(
     ValueError
         If one is no edited recording, or a method is unknown or not causal.
     """
-    chosen = [method for method in choose_followers(list(methods)) if method.causal]
+    chosen = [method for method in choose_followers(methods) if method.causal]
     if not chosen:
         raise ValueError(f"{', '.join(methods)}: none of them follows while it hears; expected causal followers")
     folders = sorted(path.parent for path in Path(source).glob("*/alignment.csv"))
@@ -150,9 +151,9 @@ def _share(values: Sequence[bool | None]) -> float | None:
 def edits_table(figures: Sequence[Mapping[str, Any]]) -> str:
     """Table in Markdown: back after 5 s / 10 s, in %; median seconds to recover; pauses held."""
     kinds = [kind for kind in KINDS if any(kind in row for row in figures)]
-    lines = ["| follower | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    rows = []
     for row in figures:
-        cells = []
+        cells = [row["method"]]
         for kind in kinds:
             part = row[kind]
             shares = " / ".join(
@@ -161,5 +162,5 @@ def edits_table(figures: Sequence[Mapping[str, Any]]) -> str:
             recovered = "never" if part["median_recovery_s"] is None else f"{part['median_recovery_s']:.1f} s"
             held = f"; {100 * part['held']:.0f} held" if part.get("held") is not None else ""
             cells.append(f"{shares}; {recovered}{held}")
-        lines.append(f"| {row['method']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return markdown_table(["follower", *kinds], rows) + "\n"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.files import write_atomically
+from sfdata.files import check_folder_of, write_atomically
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.store import Store, open_store
 from sfdata.windows import WindowSettings
@@ -266,8 +266,7 @@ def write_predictions(path: Path, result: EvaluationResult, store: Store) -> Non
     FileNotFoundError
         If the folder to write into does not exist.
     """
-    if not path.parent.exists():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    check_folder_of(path)
     titles = store.pieces["title"]
     error = result.error_ms
     text = io.StringIO(newline="")

@@ -7,7 +7,6 @@ they come and give a log likelihood, up to a constant, for every cell.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +21,9 @@ CELLS_PER_FRAME = 2
 LEARNED, CLASSIC = "follow", "features"
 SILENT_SHARE = 0.08  # of the loudest frame's level so far
 LEVEL_QUANTILE = 0.95
+PEAK_SHARE = 0.34  # what stands out from its neighbours, of all; noise has 0.32 or less, most frames of a piano more
+LOUDER = 3.0  # than all before: a note, if it has no peaks
+FILLING_FRAMES = 6  # the first windows hold sound in part
 LEARNED_WEIGHT, CLASSIC_WEIGHT = 0.67, 0.5  # where both are heard
 
 Float32Array = NDArray[np.float32]
@@ -78,6 +80,22 @@ def in_cells(values: Float32Array) -> Float32Array:
     return cells
 
 
+def running_peak(values: NDArray[np.float64], before: float) -> NDArray[np.float64]:
+    """The highest value up to each one, and of those before.
+
+    Examples
+    --------
+    >>> running_peak(np.array([1.0, 3.0, 2.0]), 1.5).tolist()
+    [1.5, 3.0, 3.0]
+    """
+    return np.maximum(np.maximum.accumulate(values), before)
+
+
+def frame_levels(frames: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Lengths of frames, (frames, bins), as vectors."""
+    return np.asarray(np.sqrt(np.einsum("fb,fb->f", frames, frames, dtype=np.float64)))
+
+
 def silent_frames(frames: NDArray[np.floating], loudest: float = 0.0) -> tuple[NDArray[np.bool_], float]:
     """Which frames lie far below the loudest so far; and the loudest level.
 
@@ -87,9 +105,30 @@ def silent_frames(frames: NDArray[np.floating], loudest: float = 0.0) -> tuple[N
     loudest : float
         Of those before.
     """
-    level = np.sqrt(np.einsum("fb,fb->f", frames, frames, dtype=np.float64))
-    peak = np.maximum.accumulate(np.concatenate([[loudest], level]))[1:]
+    level = frame_levels(frames)
+    peak = running_peak(level, loudest)
     return level <= SILENT_SHARE * peak, float(peak[-1]) if len(peak) else loudest
+
+
+class Beginning:
+    """Waits for the first note: before it, noise is silence.
+
+    A note has peaks, as noise has none; or it is louder by far than all that came before.
+    """
+
+    def __init__(self) -> None:
+        self.seen, self.loudest = 0, 0.0
+
+    def push(self, frames: NDArray[np.floating]) -> int:
+        """How many of the next frames, (frames, bins) of semitones, lie before the first note."""
+        spectrum = np.maximum(np.asarray(frames, dtype=np.float32), 0)
+        peaks = np.maximum(raise_contrast(spectrum[None], 1.0, ClassicEvidence.contrast_bins)[0], 0)
+        level, peak_level = frame_levels(spectrum), frame_levels(peaks)
+        before = np.concatenate([[self.loudest], running_peak(level, self.loudest)[:-1]])
+        compared = (before > 0) & (self.seen + np.arange(len(level)) >= FILLING_FRAMES)
+        found = (peak_level > PEAK_SHARE * level) | (compared & (level > LOUDER * before))
+        self.seen, self.loudest = self.seen + len(level), float(level.max(initial=self.loudest))
+        return int(found.argmax()) if found.any() else len(level)
 
 
 @dataclass(frozen=True)
@@ -155,7 +194,7 @@ class ClassicEvidence:
     absence: float = 0.3
     scale: float = 13.0
 
-    @cached_property
+    @property
     def lag_frames(self) -> int:
         """Frames of `rise_s`."""
         return max(1, round(self.rise_s * self.spectrogram.frame_rate_hz))
@@ -165,24 +204,10 @@ class ClassicEvidence:
         return _Classic(self, reference)
 
 
-class _Levels:
-    """The usual level of what has been heard: a high quantile of the norms so far, of frames that are not silent."""
-
-    def __init__(self, loudest: float = 0.0) -> None:
-        self.loudest = loudest
-
-    def push(self, norm: NDArray[np.float64]) -> NDArray[np.float64]:
-        peak = np.maximum.accumulate(np.concatenate([[self.loudest], norm]))[1:]
-        if len(peak):
-            self.loudest = float(peak[-1])
-        return peak
-
-
 class _Classic:
     def __init__(self, settings: ClassicEvidence, reference: NDArray[np.floating]) -> None:
         self.settings = settings
-        self.before = np.zeros((settings.lag_frames, reference.shape[1]), dtype=np.float32)
-        self.levels = (_Levels(), _Levels())
+        self._begin(reference.shape[1])
         encoded = self._encode(reference, whole=True)
         # A frame tells the place `anchor_s` after its middle; so does a frame of the reference.
         later = settings.anchor_s * settings.spectrogram.frame_rate_hz
@@ -193,8 +218,11 @@ class _Classic:
         cells = in_cells(encoded)
         self.places = np.ascontiguousarray(cells.T)
         self.level = np.float32(-settings.absence) * np.einsum("cs,cs->c", cells, cells)
-        self.before[:] = 0
-        self.levels = (_Levels(), _Levels())
+        self._begin(reference.shape[1])
+
+    def _begin(self, bins: int) -> None:
+        self.before = np.zeros((self.settings.lag_frames, bins), dtype=np.float32)
+        self.loudest = [0.0, 0.0]  # of spectra and of rises, so far
 
     def push(self, frames: NDArray[np.floating]) -> Float32Array:
         heard = self._encode(frames)
@@ -208,9 +236,14 @@ class _Classic:
         self.before = seen[len(spectrum) :]
         rise = np.maximum(spectrum - seen[: len(spectrum)], 0)
         parts = []
-        for part, weight, levels in zip((spectrum, rise), (1.0, settings.rise_weight), self.levels, strict=True):
-            norm = np.sqrt(np.einsum("fb,fb->f", part, part, dtype=np.float64))
-            usual = np.full_like(norm, np.quantile(norm, LEVEL_QUANTILE)) if whole else levels.push(norm)
+        for number, (part, weight) in enumerate(((spectrum, 1.0), (rise, settings.rise_weight))):
+            norm = frame_levels(part)
+            usual: NDArray[np.float64] | float
+            if whole:
+                usual = float(np.quantile(norm, LEVEL_QUANTILE))
+            else:  # of what is still to come nothing is known
+                usual = running_peak(norm, self.loudest[number])
+                self.loudest[number] = float(usual.max(initial=self.loudest[number]))
             length = np.sqrt(norm**2 + (settings.floor * usual) ** 2)
             parts.append(part * (weight / np.where(length > 1e-9, length, np.inf))[:, None].astype(np.float32))
         return np.concatenate(parts, axis=1)

@@ -9,38 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.aligned import find_recorded, read_alignment, read_meta, recording_files
 from sfdata.files import write_atomically
 from sfdata.progress import Progress
+from sfdata.recordings import Recording, read_recordings
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramSettings
-from sfmodel.followers import BLOCK_S, Followed, FollowMethod, References, choose_followers, follow_recording
-from sfmodel.following import WITHIN_MS, set_figures
+from sfmodel.followers import Followed, FollowMethod, References, choose_followers, follow_recording
+from sfmodel.following import WITHIN_MS, errors_between_s, set_figures
+from sfmodel.sound_sources import BLOCK_S
+from sfmodel.tables import markdown_table
 
 FOLLOW_FILE, FOLLOW_TABLE = "following.json", "following.md"
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A recording to follow.
-
-    Attributes
-    ----------
-    name : str
-    sound, score : Path
-    performance_s, score_s : ndarray of float64, shape (onsets,)
-        When each onset sounds, and where it stands.
-    instrument : str
-    """
-
-    name: str
-    sound: Path
-    score: Path
-    performance_s: FloatArray
-    score_s: FloatArray
-    instrument: str
 
 
 @dataclass(frozen=True)
@@ -57,41 +38,6 @@ class FollowBenchmark:
 
     figures: list[dict[str, Any]]
     skipped: list[dict[str, str]]
-
-
-def read_recordings(source: str | Path) -> tuple[list[Recording], list[dict[str, str]]]:
-    """Recordings of a recorded set, those that can be followed; and why others cannot.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is not there or holds none.
-    """
-    found: list[Recording] = []
-    skipped: list[dict[str, str]] = []
-    root = Path(source)
-    for folder in find_recorded(root):
-        try:
-            meta = read_meta(folder / "meta.json")
-            if not (folder / "score.mid").is_file():
-                raise ValueError("no score.mid")
-            for files in recording_files(folder):
-                if files.sound is None or files.alignment is None:
-                    raise ValueError("no sound or no alignment.csv")
-                alignment = read_alignment(files.alignment)
-                found.append(
-                    Recording(
-                        f"{folder.name}/{files.who}" if files.who else folder.name,
-                        files.sound,
-                        folder / "score.mid",
-                        alignment.performance_s + meta.median_audio_lag_s,
-                        alignment.score_s,
-                        meta.instrument or "",
-                    )
-                )
-        except ValueError as error:
-            skipped.append({"source": folder.name, "reason": str(error)})
-    return found, skipped
 
 
 def run_follow_benchmark(
@@ -122,7 +68,7 @@ def run_follow_benchmark(
     ValueError
         If a method is unknown, or no recording can be followed.
     """
-    chosen = choose_followers(list(methods))
+    chosen = choose_followers(methods)
     recordings, skipped = read_recordings(source)
     if not recordings:
         raise ValueError(f"{source}: no recording can be followed: {skipped[0]['reason'] if skipped else 'none there'}")
@@ -145,10 +91,12 @@ def method_figures(
     method: FollowMethod, recordings: Sequence[Recording], followed: dict[str, Followed]
 ) -> dict[str, Any]:
     """Figures of one method on all recordings."""
-    errors = {}
+    errors, between_s = {}, []
     for recording in recordings:
-        start_s = float(recording.score_s[0])
-        errors[recording.name] = followed[recording.name].at(recording.performance_s, start_s) - recording.score_s
+        start_s, run = float(recording.score_s[0]), followed[recording.name]
+        errors[recording.name] = run.at(recording.performance_s, start_s) - recording.score_s
+        said = run.performance_time_s, run.reference_time_s
+        between_s.append(np.abs(errors_between_s(*said, recording.performance_s, recording.score_s)))
     figures = set_figures(errors)
     instruments = sorted({recording.instrument for recording in recordings})
     offset_ms: dict[str, float] = {}
@@ -159,7 +107,7 @@ def method_figures(
         offset_ms[instrument] = 1000 * offset_s
         shifted |= {name: errors[name] - offset_s for name in names}
     runs = list(followed.values())
-    compute_s, duration_s = sum(run.compute_s for run in runs), sum(run.duration_s for run in runs)
+    real_time_factor = sum(run.compute_s for run in runs) / sum(run.duration_s for run in runs)
     frame_ms = 1000 / SpectrogramSettings(frame_rate_hz=50.0).frame_rate_hz
     return {
         "method": method.name,
@@ -167,18 +115,24 @@ def method_figures(
         "description": method.description,
         **figures,
         "offset_ms": offset_ms,
+        "all_reports": {
+            f"within_{limit}ms": float(
+                np.mean([np.mean(error_s <= limit / 1000) for error_s in between_s if len(error_s)])
+            )
+            for limit in WITHIN_MS
+        },
         "without_offset": set_figures(shifted, draws=1)["piecewise"],
-        "real_time_factor": compute_s / duration_s,
+        "real_time_factor": real_time_factor,
         "worst_block_ms": 1000 * max(run.worst_block_s for run in runs) if method.causal else None,
-        # from a sound's arrival to the report that has heard it: the wait for a block to fill and its work
-        "latency_ms": frame_ms / 2 + 1000 * BLOCK_S * compute_s / duration_s if method.causal else None,
+        # from a sound's arrival to the report of it: the wait for a block to fill, its work, and the delay asked for
+        "latency_ms": frame_ms / 2 + 1000 * (BLOCK_S * real_time_factor + method.delay_s) if method.causal else None,
     }
 
 
 def following_cells(figures: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Heads, and a row for each follower: means over recordings, shares in %."""
     head = ["follower", *(f"≤ {limit} ms" for limit in WITHIN_MS), "worst ≤ 250", "mean ms", "median ms", "missed"]
-    head += ["misaligned", "imprecision ms", "completed", "× real time", "latency ms"]
+    head += ["misaligned", "imprecision ms", "completed", "all reports ≤ 50", "≤ 100", "× real time", "latency ms"]
     rows = [head]
     for row in figures:
         mean, interval = row["piecewise"], row["ci95"]
@@ -190,7 +144,9 @@ def following_cells(figures: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         cells.append(f"{100 * row['worst_within_250ms']:.1f}")
         cells += [f"{mean['mean_ms']:.0f}", f"{mean['median_ms']:.0f}", f"{100 * mean['miss_rate']:.1f}"]
         cells += [f"{100 * mean['misalign_rate']:.1f}", f"{mean['imprecision_ms']:.0f}"]
-        cells += [f"{100 * mean['piece_completion']:.1f}", f"{row['real_time_factor']:.2f}"]
+        cells.append(f"{100 * mean['piece_completion']:.1f}")
+        cells += [f"{100 * row['all_reports'][f'within_{limit}ms']:.1f}" for limit in (50, 100)]
+        cells.append(f"{row['real_time_factor']:.2f}")
         cells.append("" if row["latency_ms"] is None else f"{row['latency_ms']:.0f}")
         rows.append(cells)
     return rows
@@ -199,5 +155,4 @@ def following_cells(figures: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 def following_table(figures: Sequence[Mapping[str, Any]]) -> str:
     """The same in Markdown."""
     head, *rows = following_cells(figures)
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+    return markdown_table(head, rows) + "\n"

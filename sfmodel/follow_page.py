@@ -10,14 +10,14 @@ import io
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from sfdata.midi import MidiSettings, read_piece
-from sfdata.side import MIDI_SUFFIXES, Side, open_sound
+from sfdata.blocks import joined
+from sfdata.notes import NoteArray
+from sfdata.side import Side, open_sound, side_notes
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.evidence import LEARNED
 from sfmodel.follower import open_follower
@@ -38,7 +38,7 @@ canvas { display: block; width: 100%; border: 1px solid #ddd; margin: .5rem 0; }
 def follow_page(
     trace: Trace,
     reference: Side,
-    notes: NDArray[Any],
+    notes: NoteArray,
     sound: NDArray[np.float32],
     sample_rate_hz: int,
     sound_start_s: float,
@@ -51,8 +51,8 @@ def follow_page(
     trace : Trace
         With beliefs, to show them.
     reference : Side
-    notes : structured ndarray
-        The reference's piano roll: ``onset_s`` and ``offset_s`` in its file, ``pitch``; empty where unknown.
+    notes : NoteArray
+        The reference's piano roll, at times in its file; empty where unknown.
     sound : ndarray of float32, shape (samples,)
         The performance.
     sample_rate_hz : int
@@ -117,26 +117,22 @@ def page_of_files(
     performance: str | Path,
     evidence: str | Path = LEARNED,
     soundfont: str = DEFAULT_INSTRUMENT,
+    delay_s: float = 0.0,
 ) -> str:
     """Follow a performance in a file and make its page.
 
     Parameters and errors as of :func:`sfmodel.follower.follow_files`.
     """
     reference, performance = Path(reference), Path(performance)
-    follower = open_follower(reference, evidence, soundfont, keep_belief=True)
+    follower = open_follower(reference, evidence, soundfont, keep_belief=True, delay_s=delay_s)
     blocks, start_s = open_sound(performance, follower.sample_rate_hz, soundfont)
-    sound = np.concatenate([np.zeros(0, dtype=np.float32), *blocks])
+    sound = joined(blocks)
     follower.performance_start_s = start_s
     for _ in follower.follow([sound]):
         pass
-    notes: NDArray[Any] = np.zeros(0, dtype=[("onset_s", float), ("offset_s", float), ("pitch", int)])
-    if reference.suffix.lower() in MIDI_SUFFIXES:
-        piece = read_piece(reference, MidiSettings())
-        notes = piece.notes.copy()
-        for name in ("onset_s", "offset_s"):
-            notes[name] += piece.cut_s
     title = f"{performance.name} followed in {reference.name}"
-    return follow_page(follower.trace(), follower.reference, notes, sound, follower.sample_rate_hz, start_s, title)
+    notes, rate_hz = side_notes(reference), follower.sample_rate_hz
+    return follow_page(follower.trace(), follower.reference, notes, sound, rate_hz, start_s, title)
 
 
 def _shown(belief: NDArray[np.float32]) -> list[list[int]]:

@@ -8,22 +8,27 @@
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.side import SCORE_VELOCITY, Side, open_sound, read_side
+from sfdata.side import SCORE_VELOCITY, Side, existing_file, open_sound, read_side
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramStream
-from sfmodel.evidence import CELLS_PER_FRAME, LEARNED, Evidence, in_cells, open_evidence, silent_frames
+from sfmodel.evidence import CELLS_PER_FRAME, LEARNED, Beginning, Evidence, in_cells, open_evidence, silent_frames
 from sfmodel.motion import Motion, MotionSettings
+from sfmodel.oltw import ArztSettings, ArztWarping, DixonSettings, DixonWarping
 from sfmodel.online_dtw import OnlineDtw, OnlineDtwSettings
 from sfmodel.trace import Trace
 
+AnyMotionSettings = MotionSettings | OnlineDtwSettings | DixonSettings | ArztSettings
+
 BELIEF_EVERY_S = 0.1  # a follower that keeps its belief keeps so many of them,
 BELIEF_CELL_S = 0.1  # in cells of such length
+WARMING_FRAMES = 64
+LONGEST_DELAY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Report:
     Attributes
     ----------
     performance_time_s : float
-        How much of the performance has been heard.
+        The moment it speaks of: how much of the performance has been heard, less the follower's delay.
     reference_time_s : float
         Where in the reference's file that lies.
     confidence : float
@@ -44,19 +49,12 @@ class Report:
     reference_time_s: float
     confidence: float
 
-    def as_json(self) -> dict[str, float]:
-        """For programs."""
-        return {
-            "performance_time_s": round(self.performance_time_s, 4),
-            "reference_time_s": round(self.reference_time_s, 4),
-            "confidence": round(self.confidence, 4),
-        }
-
 
 class Follower:
     """Follows one performance through one reference.
 
-    Causal: a report uses no sound after its time. It comes as soon as the samples up to there have been pushed.
+    Causal: a report comes as soon as the samples up to its time, and for `delay_s` after it, have been pushed, and
+    uses no sound after these.
 
     Parameters
     ----------
@@ -64,10 +62,12 @@ class Follower:
         Frames as `evidence` takes them.
     evidence : Evidence, optional
         Default the trained one that ships.
-    motion : MotionSettings or OnlineDtwSettings, optional
-        How places follow one another: a belief, or the path of online dynamic time warping.
+    motion : MotionSettings, OnlineDtwSettings, DixonSettings or ArztSettings, optional
+        How places follow one another: a belief, or the path of one of the kinds of online dynamic time warping.
     keep_belief : bool
         Keep the belief every 0.1 s, for :meth:`trace`.
+    delay_s : float
+        Tell where the music was so long ago, rather than where it is now: what came since makes that surer.
 
     Attributes
     ----------
@@ -79,16 +79,19 @@ class Follower:
     Raises
     ------
     ValueError
-        If the reference's frames are others than the evidence's.
+        If the reference's frames are others than the evidence's, or the delay is negative or longer than 2 s.
     """
 
     def __init__(
         self,
         reference: Side,
         evidence: Evidence | None = None,
-        motion: MotionSettings | OnlineDtwSettings | None = None,
+        motion: AnyMotionSettings | None = None,
         keep_belief: bool = False,
+        delay_s: float = 0.0,
     ) -> None:
+        if not 0 <= delay_s <= LONGEST_DELAY_S:
+            raise ValueError(f"a delay of {delay_s} s; expected 0 to {LONGEST_DELAY_S:.0f}")
         self.evidence = evidence or open_evidence()
         spectrogram = self.evidence.spectrogram
         if reference.frame_rate_hz != spectrogram.frame_rate_hz or reference.frames.shape[1] != spectrogram.n_bins:
@@ -103,20 +106,27 @@ class Follower:
         silent, _ = silent_frames(reference.frames)
         silent_cells = in_cells(silent.astype(np.float32)[:, None])[:, 0] > 0.5
         cells = len(silent_cells)
-        self.motion: Motion | OnlineDtw
+        self.motion: Motion | OnlineDtw | DixonWarping | ArztWarping
         if isinstance(motion, OnlineDtwSettings):
             self.motion = OnlineDtw(cells, self.cell_s, self.step_s, motion)
+        elif isinstance(motion, DixonSettings):
+            self.motion = DixonWarping(cells, self.cell_s, self.step_s, silent_cells, motion)
+        elif isinstance(motion, ArztSettings):
+            self.motion = ArztWarping(cells, self.cell_s, self.step_s, silent_cells, motion)
         else:
             self.motion = Motion(cells, self.cell_s, self.step_s, silent_cells, motion)
         self._stream = SpectrogramStream(spectrogram)
         self._listening = self.evidence.listen(reference.frames)
         self._loudest, self._steps = 0.0, 0
+        # bins of other scales cannot tell notes from noise
+        self._beginning = Beginning() if spectrogram.scale == "log" else None
         self.performance_start_s = 0.0
         self._kept: list[tuple[float, NDArray[np.float32]]] | None = [] if keep_belief else None
         self._reports: list[Report] = []
         half_window_s = spectrogram.n_fft / 2 / spectrogram.sample_rate_hz
         self._heard_after_s = half_window_s  # a frame has been heard so long after its middle
-        self._ahead_s = half_window_s - self.evidence.anchor_s + self.motion.settings.lead_s
+        self._ahead_s = half_window_s - self.evidence.anchor_s + self.motion.settings.lead_s - delay_s
+        self._delay_s = delay_s
 
     def push(self, samples: NDArray[np.float32], listen: bool = True) -> list[Report]:
         """Take the next samples.
@@ -131,7 +141,7 @@ class Follower:
         Returns
         -------
         list of Report
-            One for every frame that is complete.
+            One for every frame that is complete; while less than the delay has been heard, none.
         """
         return self._follow(self._stream.push(np.asarray(samples, dtype=np.float32)), listen)
 
@@ -147,7 +157,8 @@ class Follower:
 
     def warm_up(self) -> None:
         """Have everything compiled and loaded, so that the first block costs no more than others."""
-        other = Follower(self.reference, self.evidence, self.motion.settings)
+        beginning = replace(self.reference, frames=self.reference.frames[:WARMING_FRAMES])
+        other = Follower(beginning, self.evidence, self.motion.settings)
         other.push(np.zeros(self.spectrogram.n_fft, dtype=np.float32))
 
     def trace(self) -> Trace:
@@ -170,23 +181,32 @@ class Follower:
     def _follow(self, frames: NDArray[np.float32], listen: bool) -> list[Report]:
         if not len(frames):
             return []
-        silent, self._loudest = silent_frames(frames, self._loudest)
+        silent = self._silent(frames)
         heard = self._listening.push(frames) if listen else [None] * len(frames)
         reports = []
         for is_silent, log_likelihood in zip(silent.tolist(), heard, strict=True):
             # silence sounds alike wherever it is, but that places that are not silent speak against it
             estimate = self.motion.step(None if is_silent else log_likelihood, is_silent and listen)
             ahead_cells = estimate.cells_per_step * self._ahead_s / self.step_s
-            cell = min(estimate.cell + ahead_cells, self.motion.cells - 1.0)
+            cell = min(max(estimate.cell + ahead_cells, 0.0), self.motion.cells - 1.0)
             time_s = self._steps * self.step_s + self._heard_after_s + self.performance_start_s
             place_s = cell * self.cell_s + self.reference.start_s
-            reports.append(Report(time_s, place_s, estimate.confidence))
+            if time_s - self._delay_s >= self.performance_start_s:
+                reports.append(Report(time_s - self._delay_s, place_s, estimate.confidence))
             self._steps += 1
             if self._kept is not None and time_s - self.performance_start_s >= len(self._kept) * BELIEF_EVERY_S:
                 self._kept.append((time_s, self._coarse_belief()))
         if self._kept is not None:
             self._reports += reports
         return reports
+
+    def _silent(self, frames: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which frames are silent; noise before the first note is."""
+        noise = self._beginning.push(frames) if self._beginning else 0
+        if noise < len(frames):
+            self._beginning = None
+        silent, self._loudest = silent_frames(frames[noise:], self._loudest)
+        return np.concatenate([np.ones(noise, dtype=bool), silent])
 
     def _coarse_belief(self) -> NDArray[np.float32]:
         step = round(BELIEF_CELL_S / self.cell_s)
@@ -198,8 +218,9 @@ def open_follower(
     reference: str | Path | Side,
     evidence: str | Path | Evidence = LEARNED,
     soundfont: str = DEFAULT_INSTRUMENT,
-    motion: MotionSettings | OnlineDtwSettings | None = None,
+    motion: AnyMotionSettings | None = None,
     keep_belief: bool = False,
+    delay_s: float = 0.0,
 ) -> Follower:
     """Make a follower for a reference.
 
@@ -211,6 +232,8 @@ def open_follower(
         See :func:`sfmodel.evidence.open_evidence`.
     soundfont : str
         Plays MIDI.
+    motion, keep_belief, delay_s :
+        See :class:`Follower`.
 
     Raises
     ------
@@ -222,7 +245,7 @@ def open_follower(
     hearing = open_evidence(evidence) if isinstance(evidence, str | Path) else evidence
     if not isinstance(reference, Side):
         reference = read_side(reference, hearing.spectrogram, soundfont, SCORE_VELOCITY)
-    return Follower(reference, hearing, motion, keep_belief)
+    return Follower(reference, hearing, motion, keep_belief, delay_s)
 
 
 def follow_files(
@@ -231,6 +254,7 @@ def follow_files(
     evidence: str | Path | Evidence = LEARNED,
     soundfont: str = DEFAULT_INSTRUMENT,
     follower: Follower | None = None,
+    delay_s: float = 0.0,
 ) -> Iterator[Report]:
     """Follow a performance in a file, times being those of the file.
 
@@ -242,6 +266,8 @@ def follow_files(
         See :func:`open_follower`.
     follower : Follower, optional
         One that is at its beginning, in place of a new one for `reference`.
+    delay_s : float
+        See :class:`Follower`.
 
     Raises
     ------
@@ -250,10 +276,9 @@ def follow_files(
     ValueError
         If one cannot be read.
     """
-    if not Path(performance).is_file():
-        raise FileNotFoundError(f"there is no file {performance}; expected MIDI, or sound to read")
+    existing_file(performance)
     if follower is None:
-        follower = open_follower(reference, evidence, soundfont)
+        follower = open_follower(reference, evidence, soundfont, delay_s=delay_s)
     blocks, start_s = open_sound(performance, follower.sample_rate_hz, soundfont)
     follower.performance_start_s = start_s
     return follower.follow(blocks)

@@ -1,7 +1,7 @@
 """Ways to follow, by name: what is heard, and how places follow one another; causal ones and ones that know the end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.render import read_audio_blocks
-from sfdata.side import SCORE_VELOCITY, Side, read_side
+from sfdata.render import read_audio
+from sfdata.side import SCORE_VELOCITY, Side, read_side, sound_side
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramSettings
 from sfmodel.aligning import AlignSettings, align
 from sfmodel.evidence import CLASSIC, LEARNED, open_evidence
-from sfmodel.follower import Follower
+from sfmodel.follower import AnyMotionSettings, Follower
 from sfmodel.following import answers_s
 from sfmodel.motion import MotionSettings
+from sfmodel.oltw import ArztSettings, DixonSettings
 from sfmodel.online_dtw import OnlineDtwSettings
-
-BLOCK_S = 0.02  # of sound given to a follower at a time
+from sfmodel.sound_sources import BLOCK_S
 
 FloatArray = NDArray[np.float64]
 
@@ -34,14 +34,17 @@ class FollowMethod:
     name, description : str
     evidence : str
         As :func:`sfmodel.evidence.open_evidence` takes it.
-    settings : MotionSettings, OnlineDtwSettings or AlignSettings
+    settings : MotionSettings, OnlineDtwSettings, DixonSettings, ArztSettings or AlignSettings
         The last one knows the whole performance.
+    delay_s : float
+        See :class:`sfmodel.follower.Follower`.
     """
 
     name: str
     description: str
     evidence: str
-    settings: MotionSettings | OnlineDtwSettings | AlignSettings
+    settings: AnyMotionSettings | AlignSettings
+    delay_s: float = 0.0
 
     @property
     def causal(self) -> bool:
@@ -56,18 +59,27 @@ FOLLOWERS: dict[str, FollowMethod] = {
             "follow", "belief over place and tempo; trained frame matcher and features", LEARNED, MotionSettings()
         ),
         FollowMethod(
+            "follow-delayed",
+            "the same, telling where the music was 0.1 s before",
+            LEARNED,
+            MotionSettings(),
+            delay_s=0.1,
+        ),
+        FollowMethod(
             "follow-hmm",
             "the same belief, a hidden Markov model, on classic features alone",
             CLASSIC,
-            MotionSettings(lead_s=0.02),
+            MotionSettings(),
         ),
         FollowMethod("online-dtw", "online dynamic time warping", CLASSIC, OnlineDtwSettings(lead_s=0.02)),
+        FollowMethod("oltw-dixon", "on-line time warping, Dixon 2005", CLASSIC, DixonSettings(lead_s=0.02)),
+        FollowMethod("oltw-arzt", "on-line time warping, Arzt, Widmer, Dixon 2008", CLASSIC, ArztSettings(lead_s=0.02)),
         FollowMethod("align", "best path through all of it; the same evidence", LEARNED, AlignSettings()),
         FollowMethod(
             "offline-dtw",
             "dynamic time warping of the whole, steps of 0 to 3 frames at no cost",
             CLASSIC,
-            AlignSettings(evidence=1.0, step_cost=(0.0, 0.0, 0.0, 0.0), end_cost=2.0, lead_s=0.0),
+            AlignSettings(evidence=1.0, slack=0.0, step_cost=(0.0, 0.0, 0.0, 0.0), end_cost=2.0, lead_s=0.0),
         ),
     )
 }
@@ -119,7 +131,7 @@ class References:
         return self._read[key]
 
 
-def choose_followers(names: tuple[str, ...] | list[str] = ()) -> list[FollowMethod]:
+def choose_followers(names: Sequence[str] = ()) -> Sequence[FollowMethod]:
     """Ways to follow by their names; all of them if none is given.
 
     Raises
@@ -161,15 +173,15 @@ def follow_recording(
     evidence = open_evidence(method.evidence)
     rate_hz = evidence.spectrogram.sample_rate_hz
     score = (references or References()).get(reference, evidence.spectrogram)
-    sound = np.concatenate([np.zeros(0, dtype=np.float32), *read_audio_blocks(performance, rate_hz)])
+    sound = read_audio(performance, rate_hz)
     duration_s = len(sound) / rate_hz
     if isinstance(method.settings, AlignSettings):
-        played = read_side(performance, evidence.spectrogram)
+        played = sound_side(performance, sound, evidence.spectrogram)
         began = clock()
         aligned = align(score, played, evidence, method.settings)
         took = clock() - began
         return Followed(aligned.performance_time_s, aligned.reference_time_s, took, took, duration_s, False)
-    follower = Follower(score, evidence, method.settings)
+    follower = Follower(score, evidence, method.settings, delay_s=method.delay_s)
     follower.warm_up()  # before the clock runs
     size = round(BLOCK_S * rate_hz)
     reports, taken = [], []

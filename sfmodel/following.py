@@ -48,6 +48,38 @@ def answers_s(
     return np.where(place >= 0, reference_time_s[np.maximum(place, 0)], start_s)
 
 
+def errors_between_s(
+    report_time_s: FloatArray, reference_time_s: FloatArray, onset_s: FloatArray, score_s: FloatArray
+) -> FloatArray:
+    """Errors of all reports from the first onset to the last, the truth being straight lines from onset to onset.
+
+    Whoever names the nearest onset is right at every onset, and nowhere else; so this belongs beside what is said at
+    onsets.
+
+    Parameters
+    ----------
+    report_time_s, reference_time_s : ndarray of float64, shape (reports,)
+    onset_s, score_s : ndarray of float64, shape (onsets,)
+        In the order of the performance. Of onsets at one moment the last in the score counts, and where a later onset
+        comes before in the score (a jump), the line falls.
+
+    Returns
+    -------
+    ndarray of float64, shape (reports within,)
+
+    Examples
+    --------
+    >>> times, places = np.array([0.0, 1.5, 2.0, 9.0]), np.array([0.0, 3.0, 4.5, 9.0])
+    >>> errors_between_s(times, places, np.array([1.0, 2.0]), np.array([2.0, 4.0])).tolist()
+    [0.0, 0.5]
+    """
+    order = np.lexsort((score_s, onset_s))
+    last = np.append(np.diff(onset_s[order]) > 0, True)
+    onsets, places = onset_s[order][last], score_s[order][last]
+    within = (report_time_s >= onsets[0]) & (report_time_s <= onsets[-1])
+    return np.asarray(reference_time_s[within] - np.interp(report_time_s[within], onsets, places))
+
+
 def following_figures(error_s: FloatArray) -> dict[str, float]:
     """Figures of one performance: :data:`FIGURES`.
 

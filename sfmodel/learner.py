@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from sfmodel.architectures import AnySettings
 from sfmodel.batch_norm import share_batch_norm
 from sfmodel.batches import DeviceBatch
+from sfmodel.match import PathSums
 from sfmodel.networks import build_network, soft_target_loss
 from sfmodel.processes import Processes
 from sfmodel.settings import TrainingSettings
@@ -70,6 +71,10 @@ class Learner:
                 options["device_ids"] = [device]
             self.distributed = DistributedDataParallel(self.network, **options)
         called: nn.Module = self.distributed or self.network
+        if settings.compile:
+            for module in self.network.modules():
+                if isinstance(module, PathSums):
+                    module.leave_to_python()
         self._network: Any = torch.compile(called) if settings.compile else called
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True

@@ -35,6 +35,8 @@ class LiveSettings:
         ``PORT`` or ``HOST:PORT``.
     midi_port : str, optional
         Name of a MIDI port that is given song position and clock; needs a MIDI reference.
+    delay_s : float
+        See :class:`sfmodel.follower.Follower`.
     """
 
     microphone: str | int | None = None
@@ -42,6 +44,7 @@ class LiveSettings:
     raw: str | None = None
     osc: str | None = None
     midi_port: str | None = None
+    delay_s: float = 0.0
 
 
 def follow_live(
@@ -78,7 +81,7 @@ def follow_live(
     settings = settings or LiveSettings()
     if settings.midi_port is not None and Path(reference).suffix.lower() not in MIDI_SUFFIXES:
         raise ValueError(f"{reference} is sound, which tells no beats; MIDI clock needs a MIDI reference")
-    follower = open_follower(reference, evidence, soundfont)
+    follower = open_follower(reference, evidence, soundfont, delay_s=settings.delay_s)
     follower.warm_up()
     with ExitStack() as stack:
         senders: list[Sender] = [JsonLines(sys.stdout if lines is None else lines)]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad, relu
 
-from sfmodel.architectures import MatchSettings
+from sfmodel.architectures import MatchSettings, check_shapes
 from sfmodel.path_sum import path_sum
 
 CHANGE_GAIN = 3.0  # rising energy is what marks onsets, and smaller than what sounds on
@@ -61,6 +61,15 @@ class PathSums(nn.Module):
         self.frame_weight = nn.Parameter(torch.ones(half, 2 * settings.heads))
         weights = (*STEP_LOG_WEIGHTS, *(-4.0 - d for d in range(settings.steps)))[: settings.steps]
         self.step = nn.Parameter(torch.tensor(weights).repeat(2 * settings.heads, 1))
+        self.sum_paths = path_sum
+
+    def leave_to_python(self) -> None:
+        """Keep the recursion from a compiler, which would unroll all steps, and take minutes for nothing.
+
+        Not done where the function is defined: PyTorch's compiler takes as long to import as PyTorch does, and most
+        programs need none.
+        """
+        self.sum_paths = torch.compiler.disable(path_sum)
 
     def forward(self, similarity: Tensor) -> Tensor:
         """Score (snippet_frames, pairs, heads, frames) as (pairs, 2 · heads, frames): to the left, to the right."""
@@ -73,7 +82,7 @@ class PathSums(nn.Module):
         middle = length // 2
         # to the right in time means from the end of the mirrored reference: both ends lead to the middle frame
         ways = torch.cat([scaled[: middle + 1], scaled[middle:].flip(0, 3)], dim=2)
-        sums = path_sum(ways * self.frame_weight[:, None, :, None], self.step)
+        sums = self.sum_paths(ways * self.frame_weight[:, None, :, None], self.step)
         sums = torch.cat([sums[:, :heads], sums[:, heads:].flip(2)], dim=1)
         return sums[..., self.beyond : -self.beyond or None]
 
@@ -138,12 +147,7 @@ class Match(nn.Module):
             If a shape is not what the network was made for.
         """
         settings = self.settings
-        for name, given, frames in (("reference", reference, None), ("snippet", snippet, settings.snippet_frames)):
-            if given.ndim != 3 or given.shape[2] != settings.bins or frames not in (None, given.shape[1]):
-                raise ValueError(
-                    f"{name} has shape {tuple(given.shape)}; this network expects "
-                    f"(pairs, {frames or 'frames'}, {settings.bins})"
-                )
+        check_shapes(settings, reference.shape, snippet.shape, any_length=True)
         dtype = next(self.parameters()).dtype
         references = self._encode_references(reference.to(dtype))  # (pairs, heads, head_size, frames)
         snippets = self.snippet_stack(snippet.to(dtype))  # (pairs, heads, head_size, snippet_frames)

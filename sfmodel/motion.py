@@ -5,12 +5,18 @@ Conventions
 The reference is cut into *cells* of equal length; a state is a cell, a tempo (cells a frame, one of some classes whose
 logarithms lie evenly), and whether the music moves or is *held*: a pause, during which the place stays and the tempo is
 remembered. With every frame of the performance (a *step*) the belief moves on by the tempi, tempi change to their
-neighbours, holds begin and end, and a small share jumps anywhere: a passage played again, left out, or begun in the
-middle. Then what was heard is weighed in.
+neighbours or are drawn anew about what they have been of late, holds begin and end, and a small share jumps anywhere: a
+passage played again, left out, or begun in the middle. Then what was heard is weighed in.
 
 Neighbouring frames hear nearly the same sound, so their evidence must not count in full: it is raised to a power
-below one (``evidence``). Silence is no evidence of any place; while the performance is silent and the reference is not,
-it speaks for a hold.
+below one (``evidence``). While a note sounds on, no frame tells how long it has been sounding, but one place in it
+always fits a little better than the others, and would draw the belief to itself: so places that fit nearly as well as
+the best one count like it (``slack``). Silence is no evidence of any place; while the performance is silent and the
+reference is not, it speaks for a hold. Short silences lie between notes; a longer one, or one before the first note, is
+a pause, and holds last.
+
+The next onset keeps the belief from running ahead of what has been heard, so that at the moment it sounds what is not
+yet there lies behind it: a mean would always come late. The answer is a higher quantile of the belief.
 """
 
 from dataclasses import dataclass
@@ -19,6 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfmodel.compiling import compiled
+from sfmodel.motion_step import filter_step
+
+BEGUN = 0.5  # believed so far that the music moves, a pause is over
 
 Float32Array = NDArray[np.float32]
 
@@ -37,18 +46,29 @@ class MotionSettings:
         Standard deviation of the tempo's natural logarithm where nothing is known of it.
     tempo_change : float
         Probability that the tempo goes to a neighbouring class in a step.
+    tempo_reset : float
+        Probability that it is drawn anew in a step, about the mean of its logarithm so far.
+    tempo_memory_s : float
+        How far back that mean reaches.
     hold_begin, hold_end : float
         Probabilities of a step.
+    pause_after_s, pause_end : float
+        In a silence that has lasted so long, and before the music begins, this is the probability that a hold ends,
+        until the music moves.
     jump : float
         Probability of a jump in a step.
     start_share : float
         Belief that the performance begins at the reference's beginning; the rest lies anywhere.
     evidence : float
         Exponent of what is heard; log likelihoods are multiplied by it.
+    slack : float
+        Log likelihoods that lie no further below the best one count like it.
     silence : float
         Log weight of a silent frame against moving through what is not silent.
     near_s : float
-        The answer is the place with the greatest belief within so much to both sides.
+        The answer lies about the place with the greatest belief within so much to both sides.
+    around_s, quantile : float
+        It is this quantile of the belief within so much of that place.
     lead_s : float
         The answer tells where the music will be after so much more time.
     """
@@ -57,36 +77,60 @@ class MotionSettings:
     fastest: float = 2.4
     tempo_spread: float = 0.25
     tempo_change: float = 0.2
-    hold_begin: float = 1e-6
-    hold_end: float = 0.05
+    tempo_reset: float = 0.03
+    tempo_memory_s: float = 8.0
+    hold_begin: float = 1e-3
+    hold_end: float = 0.5
+    pause_after_s: float = 0.5
+    pause_end: float = 0.05
     jump: float = 1e-14
     start_share: float = 1 - 1e-5
-    evidence: float = 0.15
-    silence: float = 2.0
+    evidence: float = 0.22
+    slack: float = 2.0
+    silence: float = 1.5
     near_s: float = 0.06
-    lead_s: float = 0.027
+    around_s: float = 0.4
+    quantile: float = 0.75
+    lead_s: float = 0.007
 
     def __post_init__(self) -> None:
         if self.tempos < 3 or self.tempos % 2 == 0 or self.tempos > 255:
             raise ValueError(f"motion: tempos {self.tempos}; expected an odd number from 3 to 255")
         if not self.fastest > 1:
             raise ValueError(f"motion: fastest {self.fastest}; expected a factor above 1")
-        for name in ("tempo_change", "hold_begin", "hold_end", "jump", "start_share"):
+        for name in (
+            "tempo_change",
+            "tempo_reset",
+            "hold_begin",
+            "hold_end",
+            "pause_end",
+            "jump",
+            "start_share",
+            "quantile",
+        ):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"motion: {name} {getattr(self, name)}; expected a probability below 1")
-        for name in ("tempo_spread", "evidence", "near_s"):
+        if self.tempo_change + self.tempo_reset > 1:
+            raise ValueError(
+                f"motion: tempo_change {self.tempo_change} and tempo_reset {self.tempo_reset}; expected no more than 1 "
+                "together"
+            )
+        for name in ("tempo_spread", "tempo_memory_s", "evidence", "near_s", "around_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"motion: {name} {getattr(self, name)}; expected a number above zero")
-        if not (self.silence >= 0 and np.isfinite(self.lead_s)):
-            raise ValueError(f"motion: silence {self.silence}, lead_s {self.lead_s}; expected 0 or more, and a number")
+        if not (self.silence >= 0 and self.slack >= 0 and np.isfinite(self.lead_s)):
+            raise ValueError(
+                f"motion: silence {self.silence}, slack {self.slack}, lead_s {self.lead_s}; expected 0 or more, 0 or "
+                "more, and a number"
+            )
 
     def tempo_classes(self) -> NDArray[np.float64]:
         """Reference seconds a second, shape (tempos,)."""
         return np.exp(np.linspace(-np.log(self.fastest), np.log(self.fastest), self.tempos))
 
-    def tempo_prior(self) -> NDArray[np.float64]:
-        """Probability of every class, shape (tempos,)."""
-        weight = np.exp(-(np.log(self.tempo_classes()) ** 2) / (2 * self.tempo_spread**2))
+    def tempo_prior(self, about: float = 0.0) -> NDArray[np.float64]:
+        """Probability of every class, shape (tempos,), where the tempo's natural logarithm has been `about`."""
+        weight = np.exp(-((np.log(self.tempo_classes()) - about) ** 2) / (2 * self.tempo_spread**2))
         return np.asarray(weight / weight.sum())
 
 
@@ -99,7 +143,7 @@ class Estimate:
     cell : float
         The place, in cells.
     confidence : float
-        Belief within ``near_s`` of it.
+        Belief within ``near_s`` of where it is greatest.
     cells_per_step : float
         The tempo there; held music counts as standing.
     """
@@ -107,6 +151,18 @@ class Estimate:
     cell: float
     confidence: float
     cells_per_step: float
+
+
+def check_cells(cells: int, silent: NDArray[np.bool_]) -> None:
+    """Refuse a reference without cells, or of which it is not known where it is silent.
+
+    Raises
+    ------
+    ValueError
+        If there are no cells, or `silent` does not fit.
+    """
+    if cells < 1 or len(silent) != cells:
+        raise ValueError(f"{cells} cells, {len(silent)} of them known as silent or not; expected one or more")
 
 
 class Motion:
@@ -136,11 +192,14 @@ class Motion:
         silent: NDArray[np.bool_],
         settings: MotionSettings | None = None,
     ) -> None:
-        if cells < 1 or len(silent) != cells:
-            raise ValueError(f"{cells} cells, {len(silent)} of them known as silent or not; expected one or more")
+        check_cells(cells, silent)
         self.settings = settings = settings or MotionSettings()
         self.cells, self.near = cells, max(1, round(settings.near_s / cell_s))
+        self.around = max(self.near, round(settings.around_s / cell_s))
         self.shift = settings.tempo_classes() * step_s / cell_s  # (tempos,): cells a step
+        self._log_tempo, self._usual = np.log(settings.tempo_classes()), 0.0  # its logarithm's mean so far
+        self._forget = step_s / settings.tempo_memory_s
+        self._step_s, self._silent_s, self._paused = step_s, 0.0, True
         prior = settings.tempo_prior().astype(np.float32)
         self._sounding = (~silent).astype(np.float32)
         self._nowhere = np.zeros(cells, dtype=np.float32)
@@ -149,7 +208,9 @@ class Motion:
         self._held[:, 0] += settings.start_share
         self._held *= prior[:, None]
         self._moved = np.zeros_like(self._moving)
-        self._prior = prior
+        self._tempo_prior = prior
+        self._tempo_belief = np.zeros(settings.tempos, dtype=np.float64)  # of what moves
+        self._somewhere = np.zeros(cells, dtype=np.float32)
         self.belief = self._held.sum(axis=0)  # (cells,): about the place alone
 
     def step(self, log_likelihood: Float32Array | None = None, silent: bool = False) -> Estimate:
@@ -163,101 +224,31 @@ class Motion:
             Whether the performance is.
         """
         given = self.settings
+        self._silent_s = self._silent_s + self._step_s if silent else 0.0
+        self._paused |= self._silent_s > given.pause_after_s
+        hold_end = given.pause_end if self._paused else given.hold_end
         evidence = given.evidence if log_likelihood is not None else 0.0
         heard = self._nowhere if log_likelihood is None else np.ascontiguousarray(log_likelihood, dtype=np.float32)
-        cell, confidence, tempo = compiled(_step, fastmath=True)(
+        cell, confidence, tempo = compiled(filter_step, fastmath=True)(
             self._moving,
             self._held,
             self._moved,
+            self._somewhere,
             self.belief,
+            self._tempo_belief,
             heard,
             self._sounding,
             self.shift,
-            self._prior,
-            *(evidence, given.silence if silent else 0.0, given.tempo_change, given.hold_begin, given.hold_end),
-            given.jump,
-            self.near,
+            self._tempo_prior,
+            *(evidence, given.slack, given.silence if silent else 0.0),
+            *(given.tempo_change, given.tempo_reset, given.hold_begin, hold_end, given.jump),
+            *(self.near, self.around, given.quantile),
         )
+        if self._tempo_belief.sum() > BEGUN:
+            self._paused = False
+        if not silent:
+            # moves in proportion to the belief that the music moves at all
+            away = self._tempo_belief @ (self._log_tempo - self._usual)
+            self._usual += self._forget * float(away)
+            self._tempo_prior = given.tempo_prior(self._usual).astype(np.float32)
         return Estimate(cell, confidence, tempo)
-
-
-def _step(
-    moving: Float32Array,
-    held: Float32Array,
-    moved: Float32Array,
-    belief: Float32Array,
-    heard: Float32Array,
-    sounding: Float32Array,
-    shift: NDArray[np.float64],
-    prior: Float32Array,
-    evidence: float,
-    silence: float,
-    tempo_change: float,
-    hold_begin: float,
-    hold_end: float,
-    jump: float,
-    near: int,
-) -> tuple[float, float, float]:
-    """A step of the filter, to be compiled; all beliefs are changed in place."""
-    tempos, cells = moving.shape
-    largest = heard.max()
-    for x in range(cells):
-        heard_x = np.float32(evidence) * (heard[x] - largest)
-        belief[x] = np.exp(heard_x)  # for the time being: the likelihood
-    silent = np.float32(np.exp(-silence))
-    for v in range(tempos):
-        whole = int(shift[v])
-        part = np.float32(shift[v] - whole)
-        old, new = moving[v], moved[v]
-        new[: min(whole + 1, cells)] = 0
-        if whole < cells:
-            new[whole] = (1 - part) * old[0]
-        for x in range(whole + 1, cells):
-            new[x] = (1 - part) * old[x - whole] + part * old[x - whole - 1]
-        for x in range(max(0, cells - whole - 1), cells):  # what leaves the reference stays at its end
-            new[cells - 1] += old[x] if x >= cells - whole else part * old[x]
-    stay, change = np.float32(1 - tempo_change), np.float32(tempo_change / 2)
-    begin, end = np.float32(hold_begin), np.float32(hold_end)
-    total = 0.0
-    for v in range(tempos):
-        slower, faster, same = moved[max(v - 1, 0)], moved[min(v + 1, tempos - 1)], moved[v]
-        anywhere = np.float32(jump * prior[v] / cells)
-        now, rest = moving[v], held[v]
-        for x in range(cells):
-            come = stay * same[x] + change * (slower[x] + faster[x])
-            was = rest[x]
-            likely = belief[x]
-            away = silent if sounding[x] > 0 else np.float32(1)
-            go = ((1 - begin) * come + end * was + anywhere) * likely * away
-            stand = ((1 - end) * was + begin * come) * likely
-            now[x], rest[x] = go, stand
-            total += go + stand
-    scale = np.float32(1 / max(total, 1e-35))
-    belief[:] = 0
-    for v in range(tempos):
-        now, rest = moving[v], held[v]
-        for x in range(cells):
-            now[x] *= scale
-            rest[x] *= scale
-            belief[x] += now[x] + rest[x]
-    within, best, place = 0.0, -1.0, 0
-    for x in range(min(near, cells)):
-        within += belief[x]
-    for x in range(cells):
-        if x + near < cells:
-            within += belief[x + near]
-        if x - near - 1 >= 0:
-            within -= belief[x - near - 1]
-        if within > best:
-            best, place = within, x
-    first, last = max(0, place - near), min(cells, place + near + 1)
-    mass, centre, speed = 0.0, 0.0, 0.0
-    for x in range(first, last):
-        mass += belief[x]
-        centre += belief[x] * x
-    for v in range(tempos):
-        for x in range(first, last):
-            speed += moving[v, x] * shift[v]
-    if mass <= 0:
-        return float(place), 0.0, 0.0
-    return centre / mass, min(1.0, mass), speed / mass

@@ -32,6 +32,7 @@ from sfmodel.architectures import (
     AnySettings,
     MatchSettings,
     NetworkSettings,
+    check_shapes,
     default_settings,
 )
 from sfmodel.match import Match
@@ -137,15 +138,7 @@ class DualStack(nn.Module):
         ValueError
             If a shape is not what the network was made for.
         """
-        settings = self.settings
-        for name, given, frames in (
-            ("reference", reference, settings.reference_frames),
-            ("snippet", snippet, settings.snippet_frames),
-        ):
-            if given.ndim != 3 or tuple(given.shape[1:]) != (frames, settings.bins):
-                raise ValueError(
-                    f"{name} has shape {tuple(given.shape)}; this network expects (pairs, {frames}, {settings.bins})"
-                )
+        check_shapes(self.settings, reference.shape, snippet.shape)
         dtype = next(self.parameters()).dtype
         stacked = [
             self.reference_stack(reference.to(dtype).unsqueeze(1)),  # (pairs, 1, frames, bins) → (pairs, features)

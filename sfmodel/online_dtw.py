@@ -60,7 +60,13 @@ class OnlineDtw:
         self.window = round(self.settings.window_s / step_s)
         self.total = np.full(frames, NEVER, dtype=np.float32)  # (frames,): cost of the cheapest path to each
         self.total[0], self.place = 0.0, 0
-        self.belief = np.zeros(cells, dtype=np.float32)  # of which it knows nothing but the place
+
+    @property
+    def belief(self) -> Float32Array:
+        """All of it at the place, shape (cells,)."""
+        belief = np.zeros(self.cells, dtype=np.float32)
+        belief[self.place * self.stride] = 1
+        return belief
 
     def step(self, log_likelihood: Float32Array | None = None, silent: bool = False) -> Estimate:
         """Go on by a frame of the performance; one that was not heard costs nothing."""
@@ -70,8 +76,6 @@ class OnlineDtw:
             heard = log_likelihood[:: self.stride]
             cost = np.asarray(heard.max() - heard, dtype=np.float32)
         self.total, self.place = compiled(_step)(self.total, cost, self.place, self.window, self.settings.largest_step)
-        self.belief[:] = 0
-        self.belief[self.place * self.stride] = 1
         return Estimate(float(self.place * self.stride), 1.0, float(self.stride))
 
 

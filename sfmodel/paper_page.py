@@ -34,12 +34,12 @@ from sfmodel.paper_text import (
     ended_text,
     kinds_table,
     maps_text,
-    markdown_table,
     percent,
     percent_spread,
     provenance_table,
     stores_table,
 )
+from sfmodel.tables import markdown_table
 
 SPLITS = {"onset": "by onset", "scale": "by scale"}
 OTHER_PIECES = "gmp-unseen"

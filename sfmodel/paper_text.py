@@ -7,7 +7,7 @@ import numpy as np
 from sfmodel.comparison import spread
 from sfmodel.metrics import bucket_hits
 from sfmodel.paper import LAST_EPOCHS, Run, Sweep, read_predictions
-from sfmodel.tables import spread_text
+from sfmodel.tables import markdown_table, spread_text
 
 STAND_IN = "StandIn"  # how the recipes' codes of stand-ins begin
 INTRODUCTION = """
@@ -48,20 +48,6 @@ def percent_spread(values: Sequence[float], factor: int = 100) -> str:
     ('62.5 (50.0–75.0)', '26 (20–31)', '–')
     """
     return spread_text(spread(values), percent=factor == 100) if len(values) else "–"
-
-
-def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown.
-
-    Examples
-    --------
-    >>> print(markdown_table(["a", "b"], [["1", "2"]]))
-    | a | b |
-    |---|---|
-    | 1 | 2 |
-    """
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def ended_text(run: Run) -> str:

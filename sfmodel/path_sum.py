@@ -64,7 +64,6 @@ class _PathSum(torch.autograd.Function):
         return to_emission, to_weight * weight
 
 
-@torch.compiler.disable  # a compiler would unroll all steps, and take minutes for nothing
 def path_sum(emission: Tensor, step: Tensor) -> Tensor:
     """Logarithm of the sum over all paths that end at each frame.
 

@@ -9,7 +9,6 @@ Senders take one report at a time and are closed when there are no more. :mod:`s
 """
 
 import json
-from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 OSC_ADDRESS = "/sfmodel/position"
@@ -45,9 +44,7 @@ class Sender:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sfmodel.resampler import Resampler
 from sfmodel.wav_header import PcmFormat, read_wav_header
 
-BLOCK_S = 0.02
+BLOCK_S = 0.02  # of sound given to a follower at a time
 BLOCKS_S = (0.005, 1.0)  # shortest and longest
 # Sound through a pipe is paced a little faster than it is, so that a recorder whose clock runs fast, by 100 ppm or so,
 # is never read too slowly.

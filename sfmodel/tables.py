@@ -1,6 +1,6 @@
 """Figures in words: how metrics are named and written, in the terminal and in the report."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sfmodel.comparison import Spread, difference, spread
@@ -53,6 +53,39 @@ def counted(count: int, singular: str) -> str:
     ('1 piece', '1,200 pairs')
     """
     return f"{count:,} {singular}{'' if count == 1 else 's'}"
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """Write a row of a table in Markdown.
+
+    Examples
+    --------
+    >>> markdown_row(["a", "1"])
+    '| a | 1 |'
+    """
+    return "| " + " | ".join(cells) + " |"
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Iterable[str]], text_columns: int | None = None) -> str:
+    """Write a table in Markdown, without a line's end behind it.
+
+    Parameters
+    ----------
+    heads : sequence of str
+    rows : iterable of iterables of str
+    text_columns : int, optional
+        How many columns, from the left, hold words; numbers stand in the others, set right. All by default.
+
+    Examples
+    --------
+    >>> print(markdown_table(["a", "b"], [["one", "2"]], text_columns=1))
+    | a | b |
+    |---|---:|
+    | one | 2 |
+    """
+    words = len(heads) if text_columns is None else text_columns
+    under = "|---" * words + "|---:" * (len(heads) - words) + "|"
+    return "\n".join([markdown_row(heads), under, *map(markdown_row, rows)])
 
 
 def metrics_text(metrics: Mapping[str, Any]) -> str:

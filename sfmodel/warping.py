@@ -7,7 +7,8 @@ frames, each step at its cost. The best path has the greatest sum of log likelih
 large, a coarse path is sought first, and the fine one in a band about it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def _best_path(
 
 
 def warping_path(
-    score: Callable[[int, int], Float32Array],
+    parts: Callable[[], Iterable[Float32Array]],
     performed_frames: int,
     reference_frames: int,
     step_cost: Sequence[float],
@@ -80,9 +81,9 @@ def warping_path(
 
     Parameters
     ----------
-    score : callable
-        Log likelihoods of the performance's frames from one up to another, (frames, reference_frames); asked for in
-        order, twice.
+    parts : callable
+        Gives the log likelihoods of the performance's frames, part after part: (frames, reference_frames), in all but
+        the last one a multiple of :data:`COARSE` frames. Is called once, or twice where a coarse path is sought first.
     performed_frames, reference_frames : int
     step_cost : sequence of float
         Of going on by 0, 1, 2, … frames.
@@ -107,7 +108,7 @@ def warping_path(
     width = min(reference_frames, 2 * band_frames + 1)
     first = np.zeros(performed_frames, dtype=np.int64)
     if width < reference_frames:
-        coarse = _coarse_rows(score, performed_frames, reference_frames)
+        coarse = _coarse_rows(parts(), reference_frames)
         count = coarse.shape[1]
         zeros = np.zeros(len(coarse), dtype=np.int64)
         # a coarse step is the mean of COARSE frames, so their sum, and costs but those of the ends stay as they are
@@ -115,25 +116,18 @@ def warping_path(
         middle = np.interp(np.arange(performed_frames), COARSE * (np.arange(len(path)) + 0.5), COARSE * (path + 0.5))
         first = np.clip(middle.astype(np.int64) - band_frames, 0, reference_frames - width)
     rows = np.empty((performed_frames, width), dtype=np.float32)
-    for begin, end in _parts(performed_frames):
-        for t, row in enumerate(score(begin, end), start=begin):
-            rows[t] = row[first[t] : first[t] + width]
+    for t, row in enumerate(chain.from_iterable(parts())):
+        rows[t] = row[first[t] : first[t] + width]
     return np.asarray(best_path(first, rows, cost, start_cost, end_cost, reference_frames))
 
 
-def _parts(frames: int, size: int = 20 * COARSE) -> list[tuple[int, int]]:
-    return [(begin, min(begin + size, frames)) for begin in range(0, frames, size)]
-
-
-def _coarse_rows(
-    score: Callable[[int, int], Float32Array], performed_frames: int, reference_frames: int
-) -> Float32Array:
+def _coarse_rows(parts: Iterable[Float32Array], reference_frames: int) -> Float32Array:
     """Means over COARSE by COARSE frames; those left over at the ends stand alone."""
     edges = np.arange(0, reference_frames, COARSE)
     widths = np.diff(np.append(edges, reference_frames)).astype(np.float32)
     rows = []
-    for begin, end in _parts(performed_frames):
-        part = np.add.reduceat(score(begin, end), edges, axis=1) / widths
+    for fine in parts:
+        part = np.add.reduceat(fine, edges, axis=1) / widths
         starts = np.arange(0, len(part), COARSE)
         heights = np.diff(np.append(starts, len(part))).astype(np.float32)
         rows.append(np.add.reduceat(part, starts, axis=0) / heights[:, None])

@@ -1,6 +1,14 @@
 """Material for the tests: real MIDI that ships with the package, and small stores built from it."""
 
 import os
+
+# Before NumPy and PyTorch are imported, here and in every process that a test starts: a thread each. The networks of
+# the tests are small, and threads of test processes that share the cores wait for each other longer than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# The tests start some hundred processes, each of which would compile every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +24,12 @@ from sfdata.splits import SplitSettings
 
 SHORT_PIECES = ("Bach_Prelude_and_Fugue_in_A-flat*", "Bach_Prelude_and_Fugue_in_F-sharp*", "Scarlatti*K9_*")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+# Modules with tests that take half a minute: they begin early, so that no worker is left with one when others are done.
+FIRST = ("test_stress", "test_docs_commands", "test_remote", "test_cluster", "test_processes", "test_stranger")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in FIRST)  # all else stays in its order
 
 
 @pytest.fixture(scope="session", autouse=True)

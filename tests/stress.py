@@ -39,7 +39,7 @@ from sfdata.store import open_store
 WORKERS = 2
 TAG = "STRESS_RUN"  # environment variable by which processes are known, whatever group or parent they have
 LONGEST_S = 300.0  # of a build: more means that it hangs
-POLL_S = 0.004
+POLL_S = 0.01
 VICTIMS = ("driver", "worker", "machine", "SIGTERM", "Ctrl-C")
 MOMENTS = ("after a time", "shards", "files", "shards", "at the last rename")
 RECIPE = """

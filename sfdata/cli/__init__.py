@@ -6,6 +6,6 @@ error. Everything heavy is imported inside the commands, so that ``sfdata --help
 
 from sfdata.cli.group import JSON, PipelineGroup, main
 
-from sfdata.cli import fonts, making, corpora, checking  # isort: skip  # in the order in which --help lists them
+from sfdata.cli import fonts, making, corpora, checking, handing  # isort: skip  # in the order in which --help lists them
 
-__all__ = ["JSON", "PipelineGroup", "checking", "corpora", "fonts", "main", "making"]
+__all__ = ["JSON", "PipelineGroup", "checking", "corpora", "fonts", "handing", "main", "making"]

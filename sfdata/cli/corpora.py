@@ -7,7 +7,20 @@ from typing import Any
 
 import click
 
-from sfdata.cli.group import INPUT_FOLDER, JSON, OUTPUT, OVERWRITE, SEED, STRICT, WORKERS, finish_build, listed, main
+from sfdata.cli.group import (
+    INPUT_FOLDER,
+    JSON,
+    OUTPUT,
+    OVERWRITE,
+    SEED,
+    STRICT,
+    WORKERS,
+    finish_build,
+    listed,
+    main,
+    recipe_option,
+    seeded_recipe,
+)
 from sfdata.progress import progress_bar
 
 
@@ -29,12 +42,7 @@ def import_group() -> None:
 @click.option("--lead", "lead_s", type=float, nargs=2, help="Shortest and longest silence before an item, in seconds.")
 @click.option("--licence", help="In place of MAPS's own.")
 @click.option("--attribution", help="In place of MAPS's own.")
-@click.option(
-    "--recipe",
-    "recipe_path",
-    type=click.Path(path_type=Path),
-    help="Its [maps] (options above go before it), spectrogram, windows, splits, store.",
-)
+@recipe_option("Its [maps] (options above go before it), spectrogram, windows, splits, store.")
 @SEED
 @WORKERS
 @OVERWRITE
@@ -61,9 +69,8 @@ def import_maps_command(
     """
     from sfdata.import_maps import import_maps
     from sfdata.maps_settings import MapsSettings
-    from sfdata.recipe import Recipe, read_recipe, with_seed
 
-    recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    recipe = seeded_recipe(recipe_path, seed)
     given = {name: value for name, value in chosen.items() if value is not None}
     given |= {name: listed(given[name]) for name in ("snippets", "subsets") if name in given}
     settings = replace(recipe.maps or MapsSettings(), **given)
@@ -85,9 +92,7 @@ def import_maps_command(
 )
 @click.option("--split", default="test", show_default=True, help="train, validation, test, or shares of the works.")
 @click.option("--performed-by", default="", help="Renders performances of which there is a match file but no sound.")
-@click.option(
-    "--recipe", "recipe_path", type=click.Path(path_type=Path), help="Its spectrogram, windows, splits, store."
-)
+@recipe_option("Its spectrogram, windows, splits, store.")
 @SEED
 @WORKERS
 @OVERWRITE
@@ -114,10 +119,9 @@ def import_aligned_command(
     Example: sfdata import aligned recordings/ -o recordings.zarr
     """
     from sfdata.import_aligned import AlignedSettings, import_aligned
-    from sfdata.recipe import Recipe, read_recipe, with_seed
 
     settings = AlignedSettings(soundfont, velocity, split, performed_by)
-    recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    recipe = seeded_recipe(recipe_path, seed)
     with progress_bar() as progress:
         result = import_aligned(folder, output, settings, recipe, progress=progress, **options)
     if not as_json:

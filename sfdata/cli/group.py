@@ -4,18 +4,36 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
+
+if TYPE_CHECKING:
+    from sfdata.recipe import Recipe
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
 STRICT = click.option("--strict", is_flag=True, help="Exit with 1 where something was left out.")
 SEED = click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything that is drawn.")
-OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace an existing store once the new one is whole.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there, once the new one is whole.")
 WORKERS = click.option("--workers", type=click.IntRange(1), default=None, help="Local processes. [default: one a core]")
 STORE = click.argument("store")  # a path or a URL
 INPUT_FOLDER = click.Path(path_type=Path)
+DRAWN_SEED = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything that is drawn."
+)
 OUTPUT: Any = {"required": True, "type": click.Path(path_type=Path)}
+
+
+def recipe_option(text: str) -> Any:
+    """The option ``--recipe``, as ``recipe_path``; `text` says what is taken of it."""
+    return click.option("--recipe", "recipe_path", type=click.Path(path_type=Path), help=text)
+
+
+def seeded_recipe(path: Path | None, seed: int | None) -> "Recipe":
+    """The recipe that was given, or the default one, with the seed that was given in place of its own."""
+    from sfdata.recipe import Recipe, read_recipe, with_seed
+
+    return with_seed(read_recipe(path) if path else Recipe(), seed)
 
 
 class InputError(click.ClickException):

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sfdata.cli.group import (
+    DRAWN_SEED,
     INPUT_FOLDER,
     JSON,
     OUTPUT,
@@ -18,6 +19,8 @@ from sfdata.cli.group import (
     finish_stage,
     listed,
     main,
+    recipe_option,
+    seeded_recipe,
 )
 from sfdata.progress import progress_bar
 
@@ -70,14 +73,9 @@ def extract(
 @main.command()
 @click.argument("voices", type=INPUT_FOLDER)
 @click.option("-o", "--output", help="Folder for the performances.", **OUTPUT)
-@click.option(
-    "--recipe",
-    "recipe_path",
-    type=click.Path(path_type=Path),
-    help="Take the operations of its [augment] section, with all of their settings; options below come on top.",
-)
+@recipe_option("Take the operations of its [augment] section, with all of their settings; options below come on top.")
 @click.option("--copies", type=click.IntRange(0), default=None, help="Variants of each voice. [default: 1]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything that is drawn.")
+@DRAWN_SEED
 @click.option("--tempo", nargs=2, type=float, help="Range of the tempo factor. [default: 0.8 1.25]")
 @click.option(
     "--articulation",
@@ -142,12 +140,7 @@ def augment(
 @click.option(
     "--sample-rate", "sample_rate_hz", type=click.IntRange(8000, 96000), default=22050, show_default=True, help="In Hz."
 )
-@click.option(
-    "--recipe",
-    "recipe_path",
-    type=click.Path(path_type=Path),
-    help="Take its [render] and [sound] sections: rooms, noise and the like are drawn for each variant.",
-)
+@recipe_option("Take its [render] and [sound] sections: rooms, noise and the like are drawn for each variant.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of what [sound] draws.")
 @click.option(
     "--role",
@@ -190,9 +183,7 @@ def render(
 @click.option("--references", required=True, type=INPUT_FOLDER, help="Folder of sound with notes beside it.")
 @click.option("--snippets", required=True, type=INPUT_FOLDER, help="Folder of the same music, rendered otherwise.")
 @click.option("-o", "--output", help="The store to write.", **OUTPUT)
-@click.option(
-    "--recipe", "recipe_path", type=click.Path(path_type=Path), help="Its spectrogram, windows, splits, store."
-)
+@recipe_option("Its spectrogram, windows, splits, store.")
 @click.option("--licence", default="", help="Stored with every piece.")
 @click.option("--attribution", default="", help="Stored with every piece.")
 @SEED
@@ -215,9 +206,8 @@ def build_pairs_command(
     Example: sfdata build-pairs --references audio/ --snippets audio2/ -o store.zarr
     """
     from sfdata.folders import build_pairs
-    from sfdata.recipe import Recipe, read_recipe, with_seed
 
-    recipe = with_seed(read_recipe(recipe_path) if recipe_path else Recipe(), seed)
+    recipe = seeded_recipe(recipe_path, seed)
     with progress_bar() as progress:
         result = build_pairs(references, snippets, output, recipe, progress=progress, **options)
     finish_build(result, as_json, strict)
@@ -288,15 +278,10 @@ def build(
     show_default=True,
     help="Of the notes of chromatic scales, in seconds (give it several times).",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything that is drawn.")
+@DRAWN_SEED
 @click.option("--format", "audio_format", default="wav", show_default=True, help="wav or flac.")
 @click.option("--sample-rate", "sample_rate_hz", type=int, default=44100, show_default=True, help="In Hz.")
-@click.option(
-    "--recipe",
-    "recipe_path",
-    type=click.Path(path_type=Path),
-    help="Take its [render] and [sound]: one room, tuning and so on is drawn for the whole set; and its [maps].",
-)
+@recipe_option("Take its [render] and [sound]: one room, tuning and so on is drawn for the whole set; and its [maps].")
 @click.option("--overwrite", is_flag=True, help="Replace a set of that name.")
 @JSON
 def isol(

@@ -1,6 +1,6 @@
 """All statistics of one performance against its score, by name, with what each means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -49,6 +49,19 @@ class Measured:
     samples: dict[str, FloatArray]
 
 
+@dataclass(frozen=True)
+class _Measuring:
+    """A performance beside its score, and what has been found."""
+
+    score: NoteArray
+    performance: NoteArray
+    matching: Matching
+    chords: Chords
+    settings: ExpressionSettings
+    values: dict[str, float] = field(default_factory=dict)
+    samples: dict[str, FloatArray] = field(default_factory=dict)
+
+
 def measure(
     score: NoteArray,
     performance: NoteArray,
@@ -79,14 +92,14 @@ def measure(
         raise ValueError(f"{len(sounding)} notes with pedal, {len(performance)} without; expected the same notes")
     matching = match_notes(score, performance, settings)
     chords = chord_times(score, performance, matching, settings)
-    values: dict[str, float] = {}
-    samples: dict[str, FloatArray] = {}
+    of = _Measuring(score, performance, matching, chords, settings)
+    values, samples = of.values, of.samples
     played_s = float(np.ptp(chords.performed_s)) if len(chords.performed_s) else 0.0
     values["score_notes"], values["duration_min"] = float(len(score)), played_s / 60
     values["left_out_share"] = share(matching.left_out_score)
     values["matched_share"] = len(matching.score) / max(matching.score_notes, 1)
-    median = _tempo(chords, settings, values, samples)
-    _slowing(chords, median, settings, values, samples)
+    median = _tempo(of)
+    _slowing(of, median)
     for name, late_s in (
         ("jitter", neighbour_residuals(chords, settings)),
         ("window_jitter", window_residuals(chords, settings)),
@@ -94,22 +107,21 @@ def measure(
         samples[f"{name}_ms"] = 1000 * known(late_s)
         values[f"{name}_ms"] = 1000 * robust_sd(late_s, 0.0)
         values[f"{name}_95_ms"] = 1000 * quantile(np.abs(late_s), 95, LEAST_NOTES)
-    _chords(score, performance, matching, chords, settings, values, samples)
+    _chords(of)
     for prefix, notes in (("held", performance), ("sounding", sounding)):
         samples[f"{prefix}_ratio"] = np.empty(0)
         if notes is not None:
-            _lengths(prefix, score, notes, matching, chords, 2.0**-median, values, samples)
-    _velocity(score, performance, matching, chords, values, samples)
-    _mistakes(score, performance, matching, chords, settings, values, samples)
+            _lengths(of, prefix, notes, 2.0**-median)
+    _velocity(of)
+    _mistakes(of)
     values.update(pedal or {})
     names = [name for group in STATISTICS.values() for name in group]
     return Measured({name: values.get(name, float("nan")) for name in names}, {name: samples[name] for name in SAMPLES})
 
 
-def _tempo(
-    chords: Chords, settings: ExpressionSettings, values: dict[str, float], samples: dict[str, FloatArray]
-) -> float:
+def _tempo(of: _Measuring) -> float:
     """Fill in tempo; returns the median in octaves, 0 where there is none."""
+    chords, settings, values, samples = of.chords, of.settings, of.values, of.samples
     _, octaves = local_tempo(chords, settings)
     time_s, often = local_tempo(chords, settings, TEMPO_EVERY_S)
     heard = known(octaves)
@@ -132,13 +144,8 @@ def _tempo(
     return median
 
 
-def _slowing(
-    chords: Chords,
-    median: float,
-    settings: ExpressionSettings,
-    values: dict[str, float],
-    samples: dict[str, FloatArray],
-) -> None:
+def _slowing(of: _Measuring, median: float) -> None:
+    chords, values, samples = of.chords, of.values, of.samples
     samples["pause_s"] = np.empty(0)
     if len(chords.score_s) < 3:
         return
@@ -150,7 +157,7 @@ def _slowing(
     slowing = phrase_slowing(chords, ends)
     values["phrase_ends_per_min"] = 60 * len(ends) / float(np.ptp(chords.score_s))
     values["phrase_slowing_octaves"], values["phrase_slowing_25_octaves"] = quantile(slowing, 50), quantile(slowing, 25)
-    pauses_s = pause_lengths(steps, settings)
+    pauses_s = pause_lengths(steps, of.settings)
     samples["pause_s"] = pauses_s
     minutes = float(steps.played_s[~np.isnan(steps.expected_s)].sum()) / 60
     if minutes > 0:
@@ -159,20 +166,13 @@ def _slowing(
     values["pause_median_s"], values["pause_90_s"] = quantile(pauses_s, 50), quantile(pauses_s, 90)
 
 
-def _chords(
-    score: NoteArray,
-    performance: NoteArray,
-    matching: Matching,
-    chords: Chords,
-    settings: ExpressionSettings,
-    values: dict[str, float],
-    samples: dict[str, FloatArray],
-) -> None:
-    found = chord_playing(score, performance, matching, chords)
+def _chords(of: _Measuring) -> None:
+    values, samples = of.values, of.samples
+    found = chord_playing(of.score, of.performance, of.matching, of.chords)
     samples["chord_range_ms"], samples["top_lead_ms"] = 1000 * found.range_s, 1000 * found.top_lead_s
     if len(found.size) < 10:
         return
-    rolled = found.range_s > settings.rolled_s
+    rolled = found.range_s > of.settings.rolled_s
     together = ~rolled
     if together.any():
         degrees = float((found.size[together] - 1).sum())
@@ -192,16 +192,8 @@ def _chords(
     values["velocity_chord_sd"] = float(np.sqrt(found.velocity_variance.mean()))
 
 
-def _lengths(
-    prefix: str,
-    score: NoteArray,
-    notes: NoteArray,
-    matching: Matching,
-    chords: Chords,
-    seconds_per_second: float,
-    values: dict[str, float],
-    samples: dict[str, FloatArray],
-) -> None:
+def _lengths(of: _Measuring, prefix: str, notes: NoteArray, seconds_per_second: float) -> None:
+    score, matching, chords, values, samples = of.score, of.matching, of.chords, of.values, of.samples
     ratio, written_s = length_ratios(score, notes, matching, chords, seconds_per_second)
     heard = known(ratio)
     samples[f"{prefix}_ratio"] = heard
@@ -219,23 +211,17 @@ def _lengths(
         values[f"{prefix}_ratio_{group}"] = quantile(ratio[inside], 50, LEAST_NOTES)
 
 
-def _velocity(
-    score: NoteArray,
-    performance: NoteArray,
-    matching: Matching,
-    chords: Chords,
-    values: dict[str, float],
-    samples: dict[str, FloatArray],
-) -> None:
+def _velocity(of: _Measuring) -> None:
+    performance, matching, values, samples = of.performance, of.matching, of.values, of.samples
     heard = performance["velocity"][matching.performed].astype(np.float64)
     samples["velocity"] = heard
     if len(heard) < LEAST_NOTES:
         return
     values["velocity_mean"], values["velocity_sd"] = float(heard.mean()), float(heard.std())
     values["velocity_range"] = quantile(heard, 95) - quantile(heard, 5)
-    of_note = np.full(len(score), np.nan)
+    of_note = np.full(len(of.score), np.nan)
     of_note[matching.score] = heard
-    line = top_line(of_note, score, chords)
+    line = top_line(of_note, of.score, of.chords)
     for lag in (1, 4):
         values[f"velocity_top_autocorrelation_{lag}"] = autocorrelation(line, lag, LEAST_NOTES)
     means, second = second_means(performance["onset_s"][matching.performed], heard)
@@ -245,16 +231,10 @@ def _velocity(
         values[f"velocity_difference_{lag}s"] = mean_square_difference(means, lag) ** 0.5
 
 
-def _mistakes(
-    score: NoteArray,
-    performance: NoteArray,
-    matching: Matching,
-    chords: Chords,
-    settings: ExpressionSettings,
-    values: dict[str, float],
-    samples: dict[str, FloatArray],
-) -> None:
-    found = find_mistakes(score, performance, matching, chords, settings)
+def _mistakes(of: _Measuring) -> None:
+    score, performance, matching = of.score, of.performance, of.matching
+    settings, values, samples = of.settings, of.values, of.samples
+    found = find_mistakes(score, performance, matching, of.chords, settings)
     samples["wrong_interval"], samples["repeat_s"] = found.wrong_interval.astype(np.float64), found.repeat_s
     count = matching.score_notes
     if not count:
@@ -262,7 +242,7 @@ def _mistakes(
     missing = np.zeros(len(score), dtype=bool)
     missing[found.missing] = True
     values["missing_share"] = len(found.missing) / count
-    for place, rows in chord_places(score, chords).items():
+    for place, rows in chord_places(score, of.chords).items():
         rows = rows[~matching.left_out_score[rows]]
         values[f"missing_{place}_share"] = share(missing[rows]) if len(rows) >= LEAST_NOTES else float("nan")
     size = np.abs(found.wrong_interval)

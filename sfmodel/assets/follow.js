@@ -88,7 +88,7 @@ function draw() {
     const sure = report < 0 ? 0 : data.confidence[report];
     drawReference(place, last(data.belief_time_s, time));
     drawPath(time, place);
-    told.textContent = `performance ${time.toFixed(2)} s → reference ${place.toFixed(2)} s, ${Math.round(100 * sure)} % sure`;
+    told.textContent = `performance ${time.toFixed(2)} s → reference ${place.toFixed(2).replace("-0.00", "0.00")} s, ${Math.round(100 * sure)} % sure`;
     root.dataset.performanceTimeS = time.toFixed(3);
     root.dataset.referenceTimeS = place.toFixed(3);
   }

@@ -1,6 +1,7 @@
 """Commands that follow and align whole performances."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,11 +9,8 @@ import click
 
 from sfdata.cli import JSON
 from sfdata.progress import progress_bar
-from sfmodel.cli.group import device_option, main
+from sfmodel.cli.group import device_option, main, soundfont_option
 
-soundfont_option = click.option(
-    "--soundfont", default="timgm6mb:0", show_default=True, help="Plays MIDI: NAME[:PROGRAM] or path."
-)
 evidence_option = click.option(
     "--evidence",
     default="follow",
@@ -26,6 +24,9 @@ evidence_option = click.option(
 @click.argument("performance", required=False)
 @evidence_option
 @soundfont_option
+@click.option(
+    "--delay", "delay_s", default=0.0, show_default=True, help="Tell where it was so many seconds ago: surer."
+)
 @click.option("--every", "every_s", default=0.5, show_default=True, help="Seconds between the lines of plain output.")
 @click.option("--live", is_flag=True, help="Follow a microphone; needs sfdata[live].")
 @click.option("--microphone", help="Its number, or a part of its name.  [default: the system's choice]")
@@ -43,6 +44,7 @@ def follow(
     performance: str | None,
     evidence: str,
     soundfont: str,
+    delay_s: float,
     every_s: float,
     live: bool,
     microphone: str | None,
@@ -59,8 +61,8 @@ def follow(
     """Tell at every moment of PERFORMANCE where in REFERENCE it is, from the sound up to there.
 
     Each is MIDI, which is rendered first, or sound. With --json, --stream and --live every report is a line:
-    performance_time_s (what has been heard), reference_time_s, confidence; 50 a second. Live, a machine that is too
-    slow leaves out evidence and never lags; how it kept up is told at the end, on standard error.
+    performance_time_s (what has been heard, less the delay), reference_time_s, confidence; 50 a second. Live, a
+    machine that is too slow leaves out evidence and never lags; how it kept up is told at the end, on standard error.
 
     Example: sfmodel follow score.mid performance.flac --json
 
@@ -70,6 +72,7 @@ def follow(
     """
     from sfmodel.follower import follow_files
     from sfmodel.live_follow import LiveSettings, follow_live
+    from sfmodel.position_messages import JsonLines
 
     if live == (performance is not None):
         raise ValueError("a microphone (--live) or a PERFORMANCE; expected one of them")
@@ -78,36 +81,41 @@ def follow(
     if page or html is not None:
         if live or stream:
             raise ValueError("--page and --html show a performance in a file; expected neither --live nor --stream")
-        _show(reference, str(performance), evidence, soundfont, port if page else None, html)
+        _show(reference, str(performance), evidence, soundfont, delay_s, port if page else None, html)
         return
     if live or stream:
         number = int(microphone) if microphone and microphone.isdecimal() else microphone
-        settings = LiveSettings(number, block_s, raw, osc, midi_port)
+        settings = LiveSettings(number, block_s, raw, osc, midi_port, delay_s)
         told = follow_live(reference, performance, settings, evidence, soundfont)
         click.echo(json.dumps(asdict(told)), err=True)
         return
-    shown_s = -every_s
-    for report in follow_files(reference, str(performance), evidence, soundfont):
+    lines, shown_s = JsonLines(sys.stdout), -every_s
+    for report in follow_files(reference, str(performance), evidence, soundfont, delay_s=delay_s):
         if as_json:
-            click.echo(json.dumps(report.as_json()))
+            lines.send(report)
         elif report.performance_time_s >= shown_s + every_s:
             shown_s = report.performance_time_s
             click.echo(f"{shown_s:8.2f} s -> {report.reference_time_s:8.2f} s  ({report.confidence:.0%})")
 
 
 def _show(
-    reference: Path, performance: str, evidence: str, soundfont: str, port: int | None, html: Path | None
+    reference: Path,
+    performance: str,
+    evidence: str,
+    soundfont: str,
+    delay_s: float,
+    port: int | None,
+    html: Path | None,
 ) -> None:
     """Write the page, and serve it until Ctrl-C."""
     import threading
 
-    from sfdata.files import write_atomically
+    from sfdata.files import check_folder_of, write_atomically
     from sfmodel.follow_page import page_of_files
     from sfmodel.page_server import served_page
 
-    if html is not None and not html.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {html}: there is no folder {html.parent}")
-    made = page_of_files(reference, performance, evidence, soundfont)
+    check_folder_of(html)
+    made = page_of_files(reference, performance, evidence, soundfont, delay_s)
     if html is not None:
         write_atomically(html, made.encode())
         click.echo(str(html))

@@ -10,6 +10,9 @@ device_option = click.option(
     show_default=True,
     help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one.",
 )
+soundfont_option = click.option(
+    "--soundfont", default="timgm6mb:0", show_default=True, help="Plays MIDI: NAME[:PROGRAM] or path."
+)
 
 
 @click.group(cls=PipelineGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

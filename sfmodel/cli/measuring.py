@@ -7,7 +7,7 @@ import click
 
 from sfdata.cli import JSON
 from sfdata.progress import progress_bar
-from sfmodel.cli.group import device_option, main
+from sfmodel.cli.group import device_option, main, soundfont_option
 
 
 @main.command()
@@ -29,13 +29,13 @@ def evaluate(method: str, store: str, split: str, predictions: Path | None, devi
 
     Example: sfmodel evaluate bundled demo.zarr
     """
+    from sfdata.files import check_folder_of
     from sfdata.store import open_store
     from sfmodel.evaluation import evaluate as evaluate_method
     from sfmodel.evaluation import write_predictions
     from sfmodel.tables import metrics_text
 
-    if predictions is not None and not predictions.absolute().parent.is_dir():
-        raise ValueError(f"cannot write {predictions}: there is no folder {predictions.parent}")
+    check_folder_of(predictions)
     opened = open_store(store)
     result = evaluate_method(method, opened, split, device, progress=not as_json)
     if predictions is not None:
@@ -48,7 +48,7 @@ def evaluate(method: str, store: str, split: str, predictions: Path | None, devi
 @click.argument("performance", type=click.Path(path_type=Path))
 @click.option("--at", "at_s", type=float, multiple=True, required=True, help="Seconds into PERFORMANCE; repeatable.")
 @click.option("--model", default="bundled", show_default=True, help="bundled, or a run's folder or weights.")
-@click.option("--soundfont", default="timgm6mb:0", show_default=True, help="Plays MIDI: NAME[:PROGRAM] or path.")
+@soundfont_option
 @device_option
 @JSON
 def predict(
@@ -101,8 +101,8 @@ def predict(
     "--method",
     "methods",
     multiple=True,
-    help="For windows as for 'evaluate'; for following follow, follow-hmm, online-dtw, align, offline-dtw; "
-    "repeatable.  [default: all there are]",
+    help="For windows as for 'evaluate'; for following follow, follow-delayed, follow-hmm, online-dtw, "
+    "oltw-dixon, oltw-arzt, align, offline-dtw; repeatable.  [default: all there are]",
 )
 @click.option("--split", default="test", show_default=True, help="Of a store; of recordings all are taken.")
 @device_option

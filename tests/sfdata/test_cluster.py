@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import stress
 import zarr
@@ -182,33 +181,36 @@ def test_the_scheduler_dies(material: Material, tmp_path: Path):
     assert whole >= 2 and rewritten <= 1, (whole, rewritten)
 
 
-@pytest.mark.parametrize("instead", ["nothing", "another font"])
-def test_a_worker_without_the_font(material: Material, tmp_path: Path, instead: str):
+def test_workers_without_the_font(material: Material, tmp_path: Path):
     """A machine on which the font's path holds nothing, or another font, spoils nothing; one that has it completes."""
-    other = tmp_path / "fonts"
-    other.mkdir()
-    if instead == "another font":
-        font = bytearray(material.font.read_bytes())
-        samples = font.index(b"smpl") + 8
-        font[samples : samples + 2_000_000] = bytes(2_000_000)
-        (other / material.font.name).write_bytes(font)
-    hide = f'mount --bind "{other}" "{material.font.parent}" && exec "$@"'
-    before = ("unshare", "--mount", "sh", "-c", hide, "sh")
-    tried = subprocess.run([*before, "true"], capture_output=True)
+
+    def hidden_by(fonts: Path) -> tuple[str, ...]:
+        hide = f'mount --bind "{fonts}" "{material.font.parent}" && exec "$@"'
+        return ("unshare", "--mount", "sh", "-c", hide, "sh")
+
+    nothing, other = tmp_path / "nothing", tmp_path / "another font"
+    for fonts in (nothing, other):
+        fonts.mkdir()
+    font = bytearray(material.font.read_bytes())
+    samples = font.index(b"smpl") + 8
+    font[samples : samples + 2_000_000] = bytes(2_000_000)
+    (other / material.font.name).write_bytes(font)
+    tried = subprocess.run([*hidden_by(other), "true"], capture_output=True)
     if tried.returncode:
         pytest.skip(f"no namespaces here: {tried.stderr.decode().strip()}")
     target = tmp_path / "out" / "s.zarr"
     target.parent.mkdir()
     with Cluster(tmp_path / "cluster") as cluster:
-        lacking = cluster.add_worker(*before)
         command = material.command(target, "--scheduler", cluster.address)
-        with stress.Running(command, tmp_path / "log") as build:
-            assert build.wait() == 2, build.text
-            stress.check_message(
-                build.text, re.escape(str(material.font)), "worker|machine", "sha256|another file|absent|no "
-            )
-        assert not target.exists()
-        lacking.end()
+        for fonts in (nothing, other):
+            lacking = cluster.add_worker(*hidden_by(fonts))
+            with stress.Running(command, tmp_path / "log") as build:
+                assert build.wait() == 2, build.text
+                stress.check_message(
+                    build.text, re.escape(str(material.font)), "worker|machine", "sha256|another file|absent|no "
+                )
+            assert not target.exists()
+            lacking.end()
         cluster.add_worker()
         with stress.Running(command, tmp_path / "log") as build:
             assert build.wait() == 0, build.text
@@ -262,33 +264,24 @@ def test_no_two_writers_touch_a_shard(material: Material, tmp_path: Path, where:
 
 
 HALF = """
-import sys, time
-from pathlib import Path
+import sys
 import numpy as np, zarr
 frames = zarr.open_array(sys.argv[1], mode="r+")
 half, shard = int(sys.argv[2]), frames.shards[0]
-Path(sys.argv[1], f"ready-{half}").touch()
-while not Path(sys.argv[1], f"ready-{1 - half}").exists():
-    time.sleep(0.001)
 for first in range(half * shard // 2, frames.shape[0], shard):
     frames[first : first + shard // 2] = np.ones((shard // 2, frames.shape[1]), dtype=frames.dtype)
 """
 
 
 def test_the_watch_finds_two_writers_where_shards_are_shared(tmp_path: Path):
-    """What the test above would find: two processes, each with its own rows, but half of each shard. Rows are lost."""
+    """What the test above would find: two processes, each with its own rows, but half of each shard."""
     store = tmp_path / "s.zarr" / "frames"
-    zarr.create_array(store, shape=(256 * 100, 88), chunks=(128, 88), shards=(256, 88), dtype="float16", fill_value=0)
-    with watched(tmp_path) as (environment, log), ExitStack() as stack:
-        halves = [
-            stack.enter_context(
-                stress.Running([sys.executable, "-c", HALF, store, str(half)], tmp_path / f"log-{half}", **environment)
-            )
-            for half in (0, 1)
-        ]
-        for half in halves:
-            assert half.wait() == 0, half.text
+    zarr.create_array(store, shape=(256 * 8, 88), chunks=(128, 88), shards=(256, 88), dtype="float16", fill_value=0)
+    with watched(tmp_path) as (environment, log):
+        for half in (0, 1):
+            with stress.Running(
+                [sys.executable, "-c", HALF, store, str(half)], tmp_path / f"log-{half}", **environment
+            ) as writer:
+                assert writer.wait() == 0, writer.text
         found = writers(log)
-    frames = np.asarray(zarr.open_array(store, mode="r")[:])
-    assert len(found) == 100 and all(len(counts) == 2 for counts in found.values())
-    assert (frames == 0).any(), "nothing was lost, though two processes wrote halves of the same shards"
+    assert len(found) == 8 and all(len(counts) == 2 for counts in found.values())

@@ -17,7 +17,9 @@ import pytest
 from sfdata import PairReader, open_store
 from sfdata.build import build
 from sfdata.info import info
+from sfdata.layout import StoreSettings
 from sfdata.place import Place
+from sfdata.recipe import Recipe
 from sfdata.schema import TABLES
 from sfdata.validate import validate
 
@@ -63,6 +65,19 @@ def bucket(tmp_path_factory: pytest.TempPathFactory):
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+@pytest.fixture(scope="module")
+def coarse_recipe(small_recipe: Recipe) -> Recipe:
+    """With shards as they are by default: fewer requests."""
+    return replace(small_recipe, store=StoreSettings())
+
+
+@pytest.fixture(scope="module")
+def coarse_store(tmp_path_factory: pytest.TempPathFactory, coarse_recipe: Recipe, short_midi: list[Path]) -> Path:
+    path = tmp_path_factory.mktemp("store") / "coarse.zarr"
+    build(coarse_recipe, path, short_midi, workers=1)
+    return path
+
+
 def same_content(one: Path | str, other: Path | str) -> None:
     first, second = open_store(one), open_store(other)
     assert first.attrs == second.attrs
@@ -72,21 +87,21 @@ def same_content(one: Path | str, other: Path | str) -> None:
     assert np.array_equal(first.frames[:], second.frames[:])
 
 
-def test_a_store_in_a_bucket_is_the_same(bucket, built_store, small_recipe, short_midi):
+def test_a_store_in_a_bucket_is_the_same(bucket, coarse_store, coarse_recipe, short_midi):
     url = f"{bucket}/s.zarr"
-    result = build(small_recipe, url, short_midi, workers=2)
+    result = build(coarse_recipe, url, short_midi, workers=2)
     assert result.store == url and result.pieces == 3
-    same_content(built_store, url)
+    same_content(coarse_store, url)
     assert not validate(url)
     assert info(url)["pairs"] == result.pairs
     assert len(PairReader(open_store(url), "test").batch(slice(0, 4)).reference) == 4
     assert not Place(url).beside(".wip").exists()
-    assert build(small_recipe, url, short_midi, workers=1).pairs == result.pairs  # it is made already
+    assert build(coarse_recipe, url, short_midi, workers=1).pairs == result.pairs  # it is made already
     with pytest.raises(ValueError, match="exists already"):
-        build(replace(small_recipe, seed=7), url, short_midi, workers=1)
+        build(replace(coarse_recipe, seed=7), url, short_midi, workers=1)
 
 
-def test_an_interrupted_build_in_a_bucket_goes_on(bucket, built_store, small_recipe, short_midi, monkeypatch):
+def test_an_interrupted_build_in_a_bucket_goes_on(bucket, coarse_store, coarse_recipe, short_midi, monkeypatch):
     url, noted = f"{bucket}/i.zarr", []
     real = __import__("sfdata.wip", fromlist=["note_done"]).note_done
 
@@ -97,16 +112,16 @@ def test_an_interrupted_build_in_a_bucket_goes_on(bucket, built_store, small_rec
 
     monkeypatch.setattr("sfdata.writer.note_done", note_then_stop)
     with pytest.raises(KeyboardInterrupt):
-        build(small_recipe, url, short_midi, workers=1)
+        build(coarse_recipe, url, short_midi, workers=1)
     monkeypatch.undo()
     with pytest.raises(ValueError, match="not a \\(finished\\) sfdata store"):
         open_store(url)
     with pytest.raises(ValueError, match="interrupted build of other"):
-        build(replace(small_recipe, seed=7), url, short_midi, workers=1)
+        build(replace(coarse_recipe, seed=7), url, short_midi, workers=1)
     told: list[tuple] = []
-    build(small_recipe, url, short_midi, workers=1, progress=lambda *state: told.append(state[:3]))
+    build(coarse_recipe, url, short_midi, workers=1, progress=lambda *state: told.append(state[:3]))
     assert len(noted) == 1 and ("render", 1, 3) in told and ("render", 0, 3) not in told
-    same_content(built_store, url)
+    same_content(coarse_store, url)
 
 
 def test_a_second_build_in_a_bucket_refuses(bucket, small_recipe, short_midi):

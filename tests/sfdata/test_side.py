@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfdata.midi import read_piece
+from sfdata.midi import read_midi_notes, read_piece
 from sfdata.notes import snap_to_event_grid
 from sfdata.render import render
-from sfdata.side import SCORE_VELOCITY, read_side
+from sfdata.side import SCORE_VELOCITY, read_side, side_notes, sound_side
 from sfdata.soundfonts import resolve_instrument
 from sfdata.spectrogram import SpectrogramSettings, spectrogram
 
@@ -24,6 +24,9 @@ def test_midi_and_its_sound_are_the_same_frames(short_midi, tmp_path: Path):
     soundfile.write(tmp_path / "a.WAV", samples, SETTINGS.sample_rate_hz, subtype="FLOAT")
     heard = read_side(tmp_path / "a.WAV", SETTINGS)
     assert np.array_equal(heard.frames, side.frames) and heard.start_s == 0
+    given = sound_side(tmp_path / "a.WAV", samples, SETTINGS)
+    assert np.array_equal(given.frames, heard.frames)
+    assert (given.name, given.frame_rate_hz, given.start_s) == (heard.name, heard.frame_rate_hz, heard.start_s)
     assert side.end_s == side.start_s + (len(side.frames) - 1) / 20
     # the first note begins where the file says
     first = np.flatnonzero(side.frames.max(axis=1) > 0.05)[0] / 20 + side.start_s
@@ -36,6 +39,20 @@ def test_scores_are_played_without_dynamics(short_midi):
     own = read_side(short_midi[0], SETTINGS, "timgm6mb:1")
     assert loud.frames.mean() > soft.frames.mean() and own.frames.shape == soft.frames.shape
     assert not np.array_equal(own.frames, soft.frames)
+
+
+def test_notes_lie_where_the_file_says(short_midi, tmp_path: Path):
+    for path in short_midi:
+        notes, own = side_notes(path), read_midi_notes(path)
+        for column in ("onset_s", "offset_s", "pitch", "velocity"):
+            assert np.array_equal(notes[column], own[column])
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        side_notes(tmp_path / "none.mid")
+    (tmp_path / "a.mid").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"a\.mid: is no MIDI file"):
+        side_notes(tmp_path / "a.mid")
+    (tmp_path / "a.wav").touch()
+    assert not len(side_notes(tmp_path / "a.wav"))
 
 
 def test_what_cannot_be_read(tmp_path: Path):
@@ -52,3 +69,5 @@ def test_what_cannot_be_read(tmp_path: Path):
     soundfile.write(tmp_path / "b.wav", np.zeros(0), 22050)
     with pytest.raises(ValueError, match="holds no sound"):
         read_side(tmp_path / "b.wav", SETTINGS)
+    with pytest.raises(ValueError, match=r"b\.wav holds no sound"):
+        sound_side(tmp_path / "b.wav", np.zeros(0, dtype=np.float32), SETTINGS)

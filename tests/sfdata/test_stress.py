@@ -30,9 +30,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and mounts a
 
 
 def test_builds_killed_at_random_moments(tmp_path: Path):
-    killed = stress.Stress(tmp_path, seed=5)
-    rows = list(killed.run(10))
-    assert killed.kills >= 10
+    killed = stress.Stress(tmp_path, seed=5, pieces=5)
+    rows = list(killed.run(5))  # each victim once, and each kind of moment
+    assert killed.kills >= 5
     assert not [str(row) for row in rows if row.problems], "\n".join(map(str, [stress.HEADER, *rows]))
 
 

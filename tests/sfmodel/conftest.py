@@ -1,5 +1,6 @@
-"""A small synthetic store: random tones, two instruments, splits by piece. A browser."""
+"""A small synthetic store: random tones, two instruments, splits by piece. Recorded pieces. A browser."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,21 +8,29 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import zarr
 
+from sfdata.blocks import Samples
+from sfdata.build import build
 from sfdata.layout import StoreSettings, create_frames, write_tables
+from sfdata.midi import read_piece, write_midi
+from sfdata.notes import make_notes, snap_to_event_grid
+from sfdata.recipe import read_recipe
+from sfdata.render import render, write_audio
 from sfdata.schema import SPLITS, TABLES, array_sha256
+from sfdata.soundfonts import resolve_instrument
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.windows import WindowSettings, draw_reference_starts
 
 FRAME_RATE_HZ = 20.0
 BINS = 88
+SAMPLE_RATE_HZ = 22050
 
 
 def draw_rendition(onset_s: np.ndarray, pitch: np.ndarray, frames: int, instrument: int, rng: np.random.Generator):
@@ -98,6 +107,63 @@ def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_store() -> Callable[..., Path]:
     """The function that writes a synthetic store of other sizes and splits."""
     return write_synthetic_store
+
+
+@pytest.fixture(scope="session")
+def following_store(tmp_path_factory: pytest.TempPathFactory, short_midi: list[Path]) -> Path:
+    """Performances of the beginnings of two pieces, 50 frames a second, by one instrument."""
+    folder = tmp_path_factory.mktemp("midi")
+    for number, path in enumerate(short_midi[:2]):
+        notes = read_piece(path).notes
+        write_midi(folder / f"{number}.mid", notes[notes["onset_s"] < 40])
+    recipe = read_recipe("pipelines/following.toml")
+    piano = replace(recipe.instruments, references=("timgm6mb:0",), snippets=("timgm6mb:1",))
+    source = replace(recipe.sources[0], midi=str(folder))
+    recipe = replace(recipe, sources=(source,), instruments=piano, augment=replace(recipe.augment, copies=1))
+    path = tmp_path_factory.mktemp("following") / "store.zarr"
+    build(recipe, path, workers=1)
+    return path
+
+
+class RecordedPiece(NamedTuple):
+    """A folder with a score and its recording: the sound, and where each note stands and when it sounds."""
+
+    folder: Path
+    sound: Samples  # (samples,)
+    score_s: np.ndarray  # (notes,)
+    played_s: np.ndarray  # (notes,)
+
+
+def write_recorded_piece(
+    folder: Path,
+    midi: Path,
+    until_s: float,
+    when: Callable[[np.ndarray], np.ndarray],
+    preset: str = "timgm6mb:1",
+    shortest_s: float = 0.0,
+    **meta: str,
+) -> RecordedPiece:
+    """Write the beginning of a piece as score, its sound played at the times `when` tells, alignment and facts."""
+    notes = read_piece(midi).notes
+    notes = notes[(notes["onset_s"] < until_s) & (notes["offset_s"] - notes["onset_s"] > shortest_s)]
+    folder.mkdir(parents=True)
+    write_midi(folder / "score.mid", make_notes(notes["onset_s"], notes["offset_s"], notes["pitch"], 64))
+    played = make_notes(when(notes["onset_s"]), when(notes["offset_s"]), notes["pitch"], notes["velocity"])
+    played = snap_to_event_grid(played, SAMPLE_RATE_HZ)
+    sound = render(played, resolve_instrument(preset), SAMPLE_RATE_HZ)
+    write_audio(folder / "performance.flac", sound, SAMPLE_RATE_HZ)
+    rows = dict(zip(notes["onset_s"].round(4).tolist(), played["onset_s"].tolist(), strict=True))
+    text = "".join(f"{performed:.6f},{written:.6f}\n" for written, performed in sorted(rows.items()))
+    (folder / "alignment.csv").write_text("performance_time_s,score_time_s\n" + text)
+    told = {"title": "A", "source": "made here", "licence": "CC0-1.0"} | meta
+    (folder / "meta.json").write_text(json.dumps(told))
+    return RecordedPiece(folder, sound, notes["onset_s"], played["onset_s"])
+
+
+@pytest.fixture(scope="session")
+def write_recorded() -> Callable[..., RecordedPiece]:
+    """The function that writes a recorded piece."""
+    return write_recorded_piece
 
 
 @pytest.fixture

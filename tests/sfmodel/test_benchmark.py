@@ -8,10 +8,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from sfdata.midi import read_piece, write_midi
-from sfdata.notes import make_notes, snap_to_event_grid
-from sfdata.render import render, write_audio
-from sfdata.soundfonts import resolve_instrument
 from sfmodel.benchmark import default_methods, run_benchmark
 from sfmodel.benchmark_page import worst_cases, write_benchmark
 from sfmodel.bundled import BUNDLED, bundled_weights
@@ -40,25 +36,12 @@ def result_of(error_frames: list[int], score: list[float], piece: list[int], loo
 
 
 @pytest.fixture(scope="module")
-def recordings(tmp_path_factory, short_midi) -> Path:
+def recordings(tmp_path_factory, short_midi, write_recorded) -> Path:
     """Two short recordings by two instruments, and one that is damaged."""
     root = tmp_path_factory.mktemp("recordings")
-    for number, (midi, instrument) in enumerate(zip(short_midi, ("timgm6mb:1", "timgm6mb:4"), strict=False)):
-        notes = read_piece(midi).notes
-        notes = notes[(notes["onset_s"] < 20) & (notes["offset_s"] - notes["onset_s"] > 0.05)]
-        notes = make_notes(*(notes[name] for name in ("onset_s", "offset_s", "pitch", "velocity")))
-        folder = root / f"piece-{number}"
-        folder.mkdir()
-        write_midi(folder / "score.mid", notes)
-        played = snap_to_event_grid(
-            make_notes(1.1 * notes["onset_s"], 1.1 * notes["offset_s"], notes["pitch"], 80), RATE
-        )
-        write_audio(folder / "performance.flac", render(played, resolve_instrument(instrument), RATE), RATE)
-        rows = dict(zip(notes["onset_s"].round(4).tolist(), played["onset_s"].tolist(), strict=True))
-        text = "".join(f"{performed:.6f},{written:.6f}\n" for written, performed in sorted(rows.items()))
-        (folder / "alignment.csv").write_text("performance_time_s,score_time_s\n" + text)
-        meta = {"title": f"Piece {number}", "source": "made here", "licence": "CC0-1.0", "instrument": f"tim{number}"}
-        (folder / "meta.json").write_text(json.dumps(meta))
+    for number, (midi, sounds) in enumerate(zip(short_midi, ("timgm6mb:1", "timgm6mb:4"), strict=False)):
+        told = {"title": f"Piece {number}", "instrument": f"tim{number}"}
+        write_recorded(root / f"piece-{number}", midi, 20, lambda time_s: 1.1 * time_s, sounds, shortest_s=0.05, **told)
     shutil.copytree(root / "piece-0", root / "broken")
     (root / "broken" / "performance.flac").write_bytes(b"nothing")
     return root

@@ -2,6 +2,7 @@ import inspect
 import os
 import pickle
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -74,13 +75,20 @@ def test_items_together_are_those_taken_singly(small_store):
     assert data.__getitems__([]).batch["reference"].shape == (0, 240, 88)
 
 
-@pytest.mark.parametrize("loading", ["memory", "blocks"])
-@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
-def test_any_number_of_workers_gives_the_same_items(small_store, loading, context):
+@pytest.mark.parametrize(
+    ("loading", "workers", "context"),
+    [
+        ("memory", 2, "fork"),
+        ("blocks", 2, "fork"),
+        pytest.param("memory", 1, "spawn", marks=pytest.mark.slow),
+        pytest.param("blocks", 1, "spawn", marks=pytest.mark.slow),
+    ],
+)
+def test_any_number_of_workers_gives_the_same_items(small_store, loading, workers, context):
     data = PairDataset(small_store, "train", loading=loading, fresh_windows=True, seed=2)
     expected = PairDataset(small_store, "train", fresh_windows=True, seed=2)
     loader = DataLoader(
-        data, 33, collate_fn=whole_batch, num_workers=2, persistent_workers=True, multiprocessing_context=context
+        data, 33, collate_fn=whole_batch, num_workers=workers, persistent_workers=True, multiprocessing_context=context
     )
     starts = []
     for epoch in (0, 3):  # workers live on, and must still see the epoch change
@@ -148,7 +156,7 @@ def test_shares_make_up_the_batches_of_one_process(large_store, epoch_batches, w
 
 
 @pytest.mark.slow
-def test_two_processes_of_a_group_share_an_epoch_and_a_gradient(large_store, tmp_path):
+def test_two_processes_of_a_group_share_an_epoch_and_a_gradient(large_store, tmp_path, monkeypatch):
     """Real processes over gloo: shares are disjoint and whole; averaged gradients are those of one process."""
     code = f"""
         import sys, torch, torch.distributed as dist
@@ -173,9 +181,12 @@ def test_two_processes_of_a_group_share_an_epoch_and_a_gradient(large_store, tmp
         if rank >= 0:
             dist.destroy_process_group()
     """
-    run = [sys.executable, "-c", textwrap.dedent(code)]
+    (tmp_path / "share.py").write_text(textwrap.dedent(code))
+    run = [sys.executable, tmp_path / "share.py"]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    processes = [subprocess.Popen([*run, str(rank)], stderr=subprocess.PIPE, text=True, env=env) for rank in (0, 1, -1)]
+    processes = [subprocess.Popen([*run, str(rank)], stderr=subprocess.PIPE, text=True, env=env) for rank in (0, 1)]
+    monkeypatch.setattr(sys, "argv", ["share.py", "-1"])
+    runpy.run_path(str(tmp_path / "share.py"))  # alone: here
     for process in processes:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors

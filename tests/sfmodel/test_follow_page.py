@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from sfdata.midi import read_piece, write_midi
-from sfdata.notes import make_notes, snap_to_event_grid
-from sfdata.render import render, write_audio
 from sfdata.side import Side
-from sfdata.soundfonts import resolve_instrument
 from sfmodel.cli import main
 from sfmodel.follow_page import follow_page
 from sfmodel.page_server import served_page
@@ -23,15 +19,10 @@ NASTY = 'A "title" </script><script>alert(1)</script> & more'
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory, short_midi):
+def page(tmp_path_factory, short_midi, write_recorded):
     """A page of a piece played half as slow again by another instrument."""
-    folder = tmp_path_factory.mktemp("page")
-    notes = read_piece(short_midi[0]).notes
-    notes = notes[notes["onset_s"] < 12]
-    write_midi(folder / "score.mid", make_notes(notes["onset_s"], notes["offset_s"], notes["pitch"], 64))
-    played = make_notes(1.5 * notes["onset_s"], 1.5 * notes["offset_s"], notes["pitch"], notes["velocity"])
-    played = snap_to_event_grid(played, 22050)
-    write_audio(folder / "performance.flac", render(played, resolve_instrument("timgm6mb:1"), 22050), 22050)
+    folder = tmp_path_factory.mktemp("page") / "piece"
+    write_recorded(folder, short_midi[0], 12, lambda time_s: 1.5 * time_s)
     arguments = ["follow", str(folder / "score.mid"), str(folder / "performance.flac"), "--html"]
     result = CliRunner().invoke(main, [*arguments, str(folder / "page.html")], catch_exceptions=False)
     assert result.exit_code == 0

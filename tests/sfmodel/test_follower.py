@@ -7,13 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from sfdata.midi import read_piece, write_midi
-from sfdata.notes import make_notes, snap_to_event_grid
-from sfdata.render import render, write_audio
+from sfdata.notes import make_notes
 from sfdata.side import Side, read_side
-from sfdata.soundfonts import resolve_instrument
 from sfdata.spectrogram import spectrogram
 from sfmodel.cli import main
-from sfmodel.evidence import ClassicEvidence, open_evidence
+from sfmodel.evidence import Beginning, ClassicEvidence, open_evidence
 from sfmodel.follower import Follower, follow_files, open_follower
 from sfmodel.followers import FOLLOWERS, choose_followers, follow_recording
 from sfmodel.following import answers_s
@@ -23,23 +21,9 @@ EVIDENCE = ("follow", "features")
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory, short_midi):
+def recorded(tmp_path_factory, short_midi, write_recorded):
     """A recorded set of one piece, played 1.15 times as slow by another instrument."""
-    folder = tmp_path_factory.mktemp("set") / "piece"
-    folder.mkdir()
-    notes = read_piece(short_midi[0]).notes
-    notes = notes[notes["onset_s"] < 25]
-    score = make_notes(notes["onset_s"], notes["offset_s"], notes["pitch"], 64)
-    write_midi(folder / "score.mid", score)
-    played = make_notes(1.15 * score["onset_s"], 1.15 * score["offset_s"], score["pitch"], notes["velocity"])
-    played = snap_to_event_grid(played, RATE)
-    sound = render(played, resolve_instrument("timgm6mb:1"), RATE)
-    write_audio(folder / "performance.flac", sound, RATE)
-    rows = dict(zip(score["onset_s"].round(4).tolist(), played["onset_s"].tolist(), strict=True))
-    text = "".join(f"{performed:.6f},{written:.6f}\n" for written, performed in sorted(rows.items()))
-    (folder / "alignment.csv").write_text("performance_time_s,score_time_s\n" + text)
-    (folder / "meta.json").write_text(json.dumps({"title": "A", "source": "made here", "licence": "CC0-1.0"}))
-    return folder, sound, score["onset_s"], played["onset_s"]
+    return write_recorded(tmp_path_factory.mktemp("set") / "piece", short_midi[0], 16, lambda time_s: 1.15 * time_s)
 
 
 @pytest.fixture(scope="module", params=EVIDENCE)
@@ -80,6 +64,24 @@ def test_no_report_knows_what_comes_later(recorded, evidence):
     assert reports[0] != reports[1]
 
 
+def test_a_delayed_report_knows_what_came_since_and_tells_of_before(recorded, evidence):
+    folder, sound, score_s, played_s = recorded
+    errors_s = []
+    for delay_s in (0.0, 0.2):
+        reports = reports_of(open_follower(folder / "score.mid", evidence, delay_s=delay_s), sound, 441)
+        times, places = (np.array([getattr(r, k) for r in reports]) for k in ("performance_time_s", "reference_time_s"))
+        assert times[0] >= 0 and times[-1] == pytest.approx(len(sound) / RATE + 0.046 - delay_s, abs=0.03)
+        errors_s.append(np.abs(answers_s(times, places, played_s, 0.0) - score_s))
+    assert np.mean(errors_s[1] < 0.05) >= np.mean(errors_s[0] < 0.05)
+    assert np.mean(errors_s[1] < 0.05) > 0.9
+
+
+@pytest.mark.parametrize("delay_s", [-0.1, 2.5, float("nan")])
+def test_delays_that_cannot_be_are_refused(recorded, delay_s):
+    with pytest.raises(ValueError, match=r"a delay of .* s; expected 0 to 2"):
+        open_follower(recorded[0] / "score.mid", "features", delay_s=delay_s)
+
+
 def test_frames_are_those_of_the_batch_code(recorded):
     _, sound, *_ = recorded
     heard = []
@@ -103,7 +105,7 @@ def test_going_on_without_listening(recorded):
     folder, sound, *_ = recorded
     follower = open_follower(folder / "score.mid", "features")
     reports = follower.push(sound[: 8 * RATE]) + follower.push(sound[8 * RATE : 9 * RATE], listen=False)
-    assert reports[-1].reference_time_s == pytest.approx(9 / 1.15, abs=0.2)
+    assert reports[-1].reference_time_s == pytest.approx(9 / 1.15, abs=0.25)
 
 
 def test_files_and_times_of_files(recorded, tmp_path):
@@ -192,3 +194,28 @@ def test_silence_before_the_start_is_waited_out(recorded, name, level):
     heard = (played_s > 1) & (played_s < 7.5)
     error_s = np.abs(answers_s(times, places, played_s[heard] + 4, 0.0) - score_s[heard])
     assert np.mean(error_s < 0.25) > 0.9
+
+
+def heard_frames(sound):
+    return spectrogram(sound.astype(np.float32), ClassicEvidence().spectrogram)
+
+
+@pytest.mark.parametrize("level", [0.0005, 0.002, 0.01, 0.05])
+def test_noise_is_no_beginning(level):
+    noise = np.random.default_rng(1).normal(0, level, 20 * RATE)
+    frames, beginning = heard_frames(noise), Beginning()
+    assert sum(beginning.push(frames[first : first + 7]) for first in range(0, len(frames), 7)) == len(frames)
+
+
+@pytest.mark.parametrize("shape", ["note", "cluster"])
+def test_a_note_after_noise_is_the_beginning(shape):
+    """A note for its peaks; a blow, which has none, for being louder than all before."""
+    rng, time_s = np.random.default_rng(1), np.arange(RATE) / RATE
+    blow = np.sin(2 * np.pi * 440 * time_s) if shape == "note" else 0.3 * rng.normal(size=RATE)
+    sound = np.concatenate([rng.normal(0, 0.002, 2 * RATE), 0.2 * blow])
+    assert Beginning().push(heard_frames(sound)) * 0.02 == pytest.approx(2.0, abs=0.06)
+
+
+def test_sound_may_begin_at_once(recorded):
+    frames = heard_frames(recorded.sound[round((recorded.played_s.min()) * RATE) :])
+    assert Beginning().push(frames) <= 3

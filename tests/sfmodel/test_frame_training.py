@@ -1,11 +1,8 @@
-"""Training the frame matcher on a small store: windows and labels by hand, resuming to the same weights."""
+"""Training the frame matcher on a small store: labels, resuming to the same weights."""
 
 import numpy as np
 import pytest
 
-from sfdata.build import build
-from sfdata.midi import read_piece, write_midi
-from sfdata.recipe import read_recipe
 from sfdata.store import open_store
 
 pytest.importorskip("torch")
@@ -13,31 +10,15 @@ pytest.importorskip("torch")
 from dataclasses import replace
 
 from sfmodel.frame_matcher import FrameMatcherSettings, load_frame_matcher
-from sfmodel.frame_training import FrameTrainingSettings, Windows, train_follower
+from sfmodel.frame_training import FrameTrainingSettings, train_follower
 from sfmodel.time_maps import time_maps
 
 NETWORK = FrameMatcherSettings(width=8, dilations=(1, 2), size=6)
 TRAINING = FrameTrainingSettings(steps=30, windows=2, device="cpu")
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory, short_midi):
-    """Performances of the beginnings of two pieces, 50 frames a second, by one instrument."""
-    folder = tmp_path_factory.mktemp("midi")
-    for number, path in enumerate(short_midi[:2]):
-        notes = read_piece(path).notes
-        write_midi(folder / f"{number}.mid", notes[notes["onset_s"] < 40])
-    recipe = read_recipe("pipelines/following.toml")
-    piano = replace(recipe.instruments, references=("timgm6mb:0",), snippets=("timgm6mb:1",))
-    source = replace(recipe.sources[0], midi=str(folder))
-    recipe = replace(recipe, sources=(source,), instruments=piano, augment=replace(recipe.augment, copies=1))
-    path = tmp_path_factory.mktemp("following") / "store.zarr"
-    build(recipe, path, workers=1)
-    return path
-
-
-def test_time_maps_tell_when_notes_sound(store):
-    opened = open_store(store)
+def test_time_maps_tell_when_notes_sound(following_store):
+    opened = open_store(following_store)
     maps = time_maps(opened, "all")
     assert maps
     for entry in maps:
@@ -52,19 +33,8 @@ def test_time_maps_tell_when_notes_sound(store):
         assert np.isnan(entry.score_time_s(np.array([-1.0]))).all()
 
 
-def test_windows_hold_what_they_say(store):
-    opened = open_store(store)
-    windows = Windows(opened, "train", NETWORK, replace(TRAINING, transpose_semitones=0))
-    reference, performance, place = windows.batch(4, np.random.default_rng(0))
-    assert reference.shape == (4, 600, 88) and performance.shape == (4, 150, 88) and place.shape == (4, 150)
-    known = place[np.isfinite(place)]
-    assert len(known) > 100 and known.min() >= 0 and known.max() < 599
-    again = windows.batch(4, np.random.default_rng(0))
-    np.testing.assert_array_equal(reference, again[0])
-
-
-def test_a_resumed_training_gives_the_same_weights(store, tmp_path):
-    told = train_follower(store, tmp_path / "whole", NETWORK, TRAINING)
+def test_a_resumed_training_gives_the_same_weights(following_store, tmp_path):
+    told = train_follower(following_store, tmp_path / "whole", NETWORK, TRAINING)
     assert told["steps"] == 30 and np.isfinite(told["validation"].get("loss", 0.0))
 
     class Stopped(Exception):
@@ -80,12 +50,12 @@ def test_a_resumed_training_gives_the_same_weights(store, tmp_path):
     module.LOG_EVERY, module.SAVE_EVERY_S = 5, 0.0
     try:
         with pytest.raises(Stopped):
-            train_follower(store, tmp_path / "parts", NETWORK, TRAINING, progress=stop)
+            train_follower(following_store, tmp_path / "parts", NETWORK, TRAINING, progress=stop)
         with pytest.raises(ValueError, match="--resume"):
-            train_follower(store, tmp_path / "parts", NETWORK, TRAINING)
+            train_follower(following_store, tmp_path / "parts", NETWORK, TRAINING)
         with pytest.raises(ValueError, match="training was"):
-            train_follower(store, tmp_path / "parts", NETWORK, replace(TRAINING, seed=1), resume=True)
-        train_follower(store, tmp_path / "parts", NETWORK, TRAINING, resume=True)
+            train_follower(following_store, tmp_path / "parts", NETWORK, replace(TRAINING, seed=1), resume=True)
+        train_follower(following_store, tmp_path / "parts", NETWORK, TRAINING, resume=True)
     finally:
         module.LOG_EVERY, module.SAVE_EVERY_S = before
     one, other = (load_frame_matcher(tmp_path / name)[0].tensors for name in ("whole", "parts"))

@@ -13,7 +13,6 @@ from sfdata.soundfonts import resolve_instrument
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.windows import WindowSettings
 from sfmodel.baselines import normalised_cross_correlation
-from sfmodel.bundled import bundled_weights
 from sfmodel.cli import main
 from sfmodel.evaluation import Method, open_method
 from sfmodel.locating import Locator, load_locator
@@ -77,7 +76,6 @@ def test_what_cannot_be_located(melody):
         load_locator("nothing")
 
 
-@pytest.mark.skipif(not bundled_weights().is_file(), reason="no weights ship yet")
 def test_the_bundled_network_on_the_command_line(short_midi, tmp_path: Path):
     """Another piano, from MIDI to MIDI and from sound to MIDI."""
     from sfdata.midi import read_piece

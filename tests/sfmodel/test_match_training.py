@@ -2,6 +2,9 @@
 
 import json
 import signal
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +20,7 @@ from sfmodel.checkpoint import load_network
 from sfmodel.cli import main
 from sfmodel.evaluation import evaluate
 from sfmodel.learner import Learner
+from sfmodel.path_sum import path_sum
 from sfmodel.settings import TrainingSettings, read_settings
 from sfmodel.training import train
 
@@ -132,6 +136,13 @@ def test_bins_that_are_no_semitones_are_refused(small_store, write_store):
 def test_compiled_networks_learn_the_same(small_store, monkeypatch):
     compiler = torch.compile
     monkeypatch.setattr(torch, "compile", lambda network: compiler(network, backend="aot_eager"))
+    compiling = []
+
+    def watched(emission, step):
+        compiling.append(torch.compiler.is_compiling())
+        return path_sum(emission, step)
+
+    monkeypatch.setattr("sfmodel.match.path_sum", watched)
     store = open_store(small_store)
     batch = tensor_batch(batch_of(np.random.default_rng(1).random((6, 240, 88)).astype(np.float32)))
     sums = []
@@ -140,6 +151,19 @@ def test_compiled_networks_learn_the_same(small_store, monkeypatch):
         made = Learner(settings.network_settings(store), settings, torch.device("cpu"), torch.float32)
         sums.append(made.step(batch, 0, 0, 1e-3))
     torch.testing.assert_close(*sums, rtol=1e-5, atol=1e-5)
+    assert compiling == [False, False]  # its steps, one after another, are nothing for a compiler
+
+
+def test_a_compiler_is_imported_where_one_is_wanted():
+    """It takes as long to import as PyTorch does; who follows or evaluates needs none."""
+    code = """
+        import sys, sfmodel.locating, sfmodel.evaluation, sfmodel.training
+        from sfmodel.networks import default_settings, new_network
+        new_network(default_settings("match"))
+        assert "torch" in sys.modules and "torch._dynamo" not in sys.modules
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_exported_on_the_command_line(whole, small_store, tmp_path):

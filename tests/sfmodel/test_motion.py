@@ -30,7 +30,7 @@ def test_belief_stays_a_belief():
 
 @pytest.mark.parametrize("tempo", [0.5, 0.8, 1.0, 1.3, 2.0])
 def test_follows_any_tempo_and_learns_it(tempo):
-    filter = motion(tempo_change=0.05)
+    filter = motion(tempo_change=0.05, tempo_reset=0.0, quantile=0.5)
     for step in range(1, 300):
         estimate = filter.step(sharp(2000, 2 * tempo * step))
     assert abs(estimate.cell - 2 * tempo * 299) < 3
@@ -39,13 +39,60 @@ def test_follows_any_tempo_and_learns_it(tempo):
 
 
 def test_goes_on_without_evidence():
-    filter = motion()
+    filter = motion(quantile=0.5)
     for step in range(1, 200):
         filter.step(sharp(2000, 2 * step))
     before = filter.step(sharp(2000, 400)).cell
     for _ in range(20):
         estimate = filter.step(None)
     assert abs(estimate.cell - before - 40) < 4
+
+
+def test_a_long_note_does_not_draw_the_belief_to_where_it_fits_best():
+    """A note of 3 s whose beginning fits a little better than the rest, by so little that it may be chance."""
+    note = np.full(2000, -12, dtype=np.float32)
+    note[400:700] = np.linspace(0, -1.9, 300)
+    ends = {}
+    for slack in (0.0, 2.0):
+        filter = motion(slack=slack, quantile=0.5)
+        for step in range(1, 201):
+            filter.step(sharp(2000, 2 * step))
+        for _ in range(100):
+            estimate = filter.step(note)
+        ends[slack] = estimate.cell
+    assert abs(ends[2.0] - 600) < 40 and ends[0.0] < 550
+
+
+def test_a_tempo_that_changes_at_once_is_found_sooner_where_it_may_be_drawn_anew():
+    late = {}
+    for reset in (0.0, 0.03):
+        filter = motion(tempo_reset=reset, tempo_change=0.02, quantile=0.5)
+        for step in range(1, 301):
+            filter.step(sharp(2000, 2 * step))
+        late[reset] = max(600 + 3.4 * step - filter.step(sharp(2000, 600 + 3.4 * step)).cell for step in range(1, 60))
+    assert late[0.03] < late[0.0] and late[0.03] < 10
+
+
+def test_tempi_are_drawn_anew_about_what_they_have_been():
+    filter = motion(tempo_memory_s=2.0)
+    for step in range(1, 600):
+        filter.step(sharp(2000, 1.5 * step))
+    assert filter.settings.tempo_prior().argmax() == 9
+    assert filter._tempo_prior.argmax() == np.abs(filter.settings.tempo_classes() - 0.75).argmin()
+
+
+def test_the_answer_at_an_onset_is_not_behind_it():
+    """Nothing of the next note has been heard, so that no place beyond its onset fits: what is believed lies before."""
+    fits = np.full(2000, -12, dtype=np.float32)
+    fits[400:500] = 0
+    cell = {}
+    for quantile in (0.5, 0.75):
+        filter = motion(quantile=quantile)
+        for step in range(1, 201):
+            filter.step(sharp(2000, 2 * step))
+        for _ in range(50):
+            cell[quantile] = filter.step(fits).cell
+    assert cell[0.5] + 3 < cell[0.75] < 502
 
 
 def test_is_held_through_a_pause_and_goes_on_from_there():

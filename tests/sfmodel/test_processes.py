@@ -2,10 +2,10 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -69,67 +69,104 @@ def one_process(small_store, tmp_path_factory):
     return run_dir
 
 
-def test_two_processes_follow_the_curve_of_one(one_process, small_store, config, tmp_path):
-    done = torchrun("-m", "sfmodel", "train", small_store, "-o", tmp_path / "run", "--config", config, "--json")
-    summary = json.loads(done.stdout)  # of one process: the other is silent
+GRADIENTS = f"""
+import sys, torch
+from sfdata.block_reader import epoch_batches
+from sfdata.order import BatchSizes, PairOrder
+from sfdata.reader import PairReader
+from sfdata.store import open_store
+from sfmodel.batches import tensor_batch
+from sfmodel.learner import Learner
+from sfmodel.processes import joined_processes
+from sfmodel.settings import TrainingSettings
+
+torch.set_num_threads(1)
+torch.set_default_dtype(torch.float64)  # in float32 the sums over a million values differ by some thousandths
+store = open_store(sys.argv[1])
+with joined_processes() as processes:
+    reader = PairReader(store, "train")
+    share = {{"rank": processes.rank, "world": processes.world}}
+    batch = tensor_batch(next(epoch_batches(reader, PairOrder(reader, 5), BatchSizes(160, 53), 0, **share)))
+    assert len(batch) == (53 if processes.world == 1 else 27 - processes.rank)
+    for norm, parts in (("all", 1), ("none", 3)):  # without batch norm, parts change nothing
+        network = {{**{NETWORK!r}, "batch_norm": norm}}
+        settings = TrainingSettings(model="middle", network=network, seed=5)
+        learner = Learner(settings.network_settings(store), settings, torch.device("cpu"), torch.float32, processes)
+        learner.network.train()
+        parts = 1 if processes.world == 1 else parts
+        sums = processes.total(learner.step(batch, 0, 0, 1e-3, 53, parts))
+        if processes.first:
+            found = {{n: p.grad for n, p in learner.network.named_parameters()}}
+            found |= {{n: b.clone() for n, b in learner.network.named_buffers()}}
+            torch.save((sums, found), sys.argv[2] + norm)
+"""
+# One start for all: what the first process finds wrong, a whole training, one that stops at once, and the gradients.
+TOGETHER = """
+import os, runpy, sys
+from contextlib import redirect_stderr, redirect_stdout
+from sfmodel.cli import main
+from sfmodel.processes import joined_processes
+
+store, config, gradients = sys.argv[1:]
+sys.argv = [gradients, store, "two-"]
+with joined_processes("cpu"):  # once: commands use what is set up
+    for name, more in (("taken", ()), ("whole", ()), ("stopped", ("--resume", "--time-limit", "1e-6"))):
+        with open(f"{name}.out.{os.environ['RANK']}", "w") as out, open(f"{name}.err.{os.environ['RANK']}", "w") as err:
+            with redirect_stdout(out), redirect_stderr(err):
+                try:
+                    main(["train", store, "-o", name, "--config", config, "--json", *more])
+                except SystemExit as ended:
+                    if bool(ended.code) != (name == "taken"):
+                        raise
+    runpy.run_path(gradients)
+"""
+
+
+@pytest.fixture(scope="module")
+def two_processes(small_store, tmp_path_factory):
+    """The folder in which two processes did what ``TOGETHER`` says."""
+    folder = tmp_path_factory.mktemp("two")
+    for name, text in (("config.toml", CONFIG), ("gradients.py", GRADIENTS), ("together.py", TOGETHER)):
+        (folder / name).write_text(text)
+    (folder / "taken").write_text("a file")
+    torchrun("together.py", small_store, "config.toml", "gradients.py", cwd=folder)
+    return folder
+
+
+def test_two_processes_follow_the_curve_of_one(one_process, two_processes):
+    run_dir = two_processes / "whole"
+    summary, told = (
+        json.loads((two_processes / "whole.out.0").read_text()),
+        (two_processes / "whole.err.0").read_text(),
+    )
     assert summary["processes"] == 2 and summary["ended"] == "epochs"
-    assert "2 processes" in done.stderr and done.stderr.count("epoch 1/2:") == 1
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["software"]["processes"] == 2
-    for one, two in zip(read_log(one_process), read_log(tmp_path / "run"), strict=True):
+    assert "2 processes" in told and told.count("epoch 1/2:") == 1
+    for name in ("whole.out.1", "whole.err.1"):
+        assert (two_processes / name).read_text() == "", "the other process is not silent"
+    assert json.loads((run_dir / "config.json").read_text())["software"]["processes"] == 2
+    for one, two in zip(read_log(one_process), read_log(run_dir), strict=True):
         assert one["step"] == two["step"]
         for name in ("train_loss", "validation_loss"):
             assert two[name] == pytest.approx(one[name], rel=1e-3), name
-    one, two = (
-        read_tensors(path / "last.safetensors", "sfmodel-weights")[0] for path in (one_process, tmp_path / "run")
-    )
+    one, two = (read_tensors(path / "last.safetensors", "sfmodel-weights")[0] for path in (one_process, run_dir))
     assert one.keys() == two.keys()
     for name in one:
         if "running" in name:
             np.testing.assert_allclose(two[name], one[name], rtol=0.02, atol=0.02, err_msg=name)
-    load_network(tmp_path / "run")
+    load_network(run_dir)
 
 
-def test_gradients_are_those_of_the_whole_batch(small_store, tmp_path):
+def test_gradients_are_those_of_the_whole_batch(small_store, two_processes, monkeypatch):
     """Batch norm, shares of unequal size, and parts: after one step every gradient agrees with one process's."""
-    code = f"""
-        import sys, torch
-        from sfdata.block_reader import epoch_batches
-        from sfdata.order import BatchSizes, PairOrder
-        from sfdata.reader import PairReader
-        from sfdata.store import open_store
-        from sfmodel.batches import tensor_batch
-        from sfmodel.learner import Learner
-        from sfmodel.processes import joined_processes
-        from sfmodel.settings import TrainingSettings
-
-        torch.set_num_threads(1)
-        torch.set_default_dtype(torch.float64)  # in float32 the sums over a million values differ by some thousandths
-        store = open_store({str(small_store)!r})
-        with joined_processes() as processes:
-            reader = PairReader(store, "train")
-            share = {{"rank": processes.rank, "world": processes.world}}
-            batch = tensor_batch(next(epoch_batches(reader, PairOrder(reader, 5), BatchSizes(160, 53), 0, **share)))
-            assert len(batch) == (53 if processes.world == 1 else 27 - processes.rank)
-            for norm, parts in (("all", 1), ("none", 3)):  # without batch norm, parts change nothing
-                network = {{**{NETWORK!r}, "batch_norm": norm}}
-                settings = TrainingSettings(model="middle", network=network, seed=5)
-                learner = Learner(
-                    settings.network_settings(store), settings, torch.device("cpu"), torch.float32, processes
-                )
-                learner.network.train()
-                parts = 1 if processes.world == 1 else parts
-                sums = processes.total(learner.step(batch, 0, 0, 1e-3, 53, parts))
-                if processes.first:
-                    found = {{n: p.grad for n, p in learner.network.named_parameters()}}
-                    found |= {{n: b.clone() for n, b in learner.network.named_buffers()}}
-                    torch.save((sums, found), sys.argv[1] + norm)
-    """
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(code))
-    subprocess.run([sys.executable, script, tmp_path / "one-"], check=True, timeout=120)
-    torchrun(script, tmp_path / "two-")
+    monkeypatch.setattr(sys, "argv", ["gradients.py", str(small_store), str(two_processes / "one-")])
+    threads, precision = torch.get_num_threads(), torch.get_default_dtype()
+    try:
+        runpy.run_path(str(two_processes / "gradients.py"))  # one process: this one
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(precision)
     for norm in ("all", "none"):
-        (sums, one), (shared_sums, two) = (torch.load(tmp_path / f"{name}-{norm}") for name in ("one", "two"))
+        (sums, one), (shared_sums, two) = (torch.load(two_processes / f"{name}-{norm}") for name in ("one", "two"))
         assert sums[3] == shared_sums[3] == 53 and torch.allclose(sums, shared_sums, rtol=1e-6)
         assert one.keys() == two.keys() and len(one) > 10
         for name, values in one.items():
@@ -137,11 +174,9 @@ def test_gradients_are_those_of_the_whole_batch(small_store, tmp_path):
             assert (two[name] - values).abs().max().item() <= 1e-6 * scale, (norm, name)
 
 
-def test_stopped_and_resumed_by_another_number_of_processes(one_process, small_store, config, tmp_path):
-    run_dir = tmp_path / "run"
-    command = ["-m", "sfmodel", "train", small_store, "-o", run_dir, "--config", config, "--resume", "--json"]
-    done = torchrun(*command, "--time-limit", "1e-6", expected=0)
-    stopped = json.loads(done.stdout)
+def test_stopped_and_resumed_by_another_number_of_processes(one_process, two_processes, small_store):
+    run_dir = two_processes / "stopped"
+    stopped = json.loads((two_processes / "stopped.out.0").read_text())
     assert stopped["ended"] == "time" and stopped["epochs"] == 1
     train(small_store, run_dir, SETTINGS, resume=True)
     for one, two in zip(read_log(one_process), read_log(run_dir), strict=True):
@@ -171,10 +206,12 @@ def test_sigterm_stops_all_with_everything_saved(small_store, config, tmp_path):
     assert not list(Path(run_dir).glob(".*tmp"))
 
 
-def test_what_the_first_process_finds_wrong_ends_all(small_store, config, tmp_path):
-    (tmp_path / "run").write_text("a file")
-    done = torchrun("-m", "sfmodel", "train", small_store, "-o", tmp_path / "run", "--config", config, expected=1)
-    assert "is a file; expected a folder" in done.stderr
+def test_what_the_first_process_finds_wrong_ends_all(two_processes):
+    """Both gave up, or the fixture would have failed, and each says why."""
+    told = [(two_processes / f"taken.err.{rank}").read_text() for rank in (0, 1)]
+    assert told[0].startswith("Error: ") and "is a file; expected a folder" in told[0]
+    assert "the first process failed: " in told[1] and "is a file; expected a folder" in told[1]
+    assert (two_processes / "taken").read_text() == "a file"
 
 
 def test_more_processes_than_pairs_of_a_batch(small_store, tmp_path):

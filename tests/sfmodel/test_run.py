@@ -19,12 +19,31 @@ SETTINGS = TrainingSettings(model="middle", network=TINY, epochs=2, batch_size=4
 STEPS = 4  # of 160 pairs
 
 
-@pytest.fixture(autouse=True)
+# Four steps a phase, of two epochs each; phases end in different ways.
+PHASES = ({"epochs": 2, "batch_size": 80}, {"epochs": 2, "batch_size": 100, "learning_rate": 0.01}, {"epochs": 1})
+
+
+@pytest.fixture(scope="module", autouse=True)
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def whole(one_thread, small_store, tmp_path_factory):
+    """The run that was not interrupted."""
+    run_dir = tmp_path_factory.mktemp("whole") / "run"
+    train(small_store, run_dir, SETTINGS)
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def whole_in_phases(one_thread, small_store, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("phases") / "run"
+    train(small_store, run_dir, replace(SETTINGS, phases=PHASES))
+    return run_dir
 
 
 def weights(run_dir):
@@ -40,7 +59,7 @@ def columns(run_dir, *names):
     return [tuple(row[name] for name in names) for row in read_log(run_dir)]
 
 
-def test_phases_follow_each_other(small_store, tmp_path):
+def test_phases_follow_each_other(whole, small_store, tmp_path):
     phases = (
         {"epochs": 2},
         {"epochs": 1, "batch_size": 80, "learning_rate": 0.01},
@@ -60,17 +79,13 @@ def test_phases_follow_each_other(small_store, tmp_path):
     assert "phase 2 of 3: at most 1 epochs, batches of 80, learning rate 0.01" in lines
     assert any(line.startswith("epoch 4/5: ") for line in lines)
     # the first phase is a training by itself, of which the others make the best
-    train(small_store, tmp_path / "first", SETTINGS)
     names = [name for name in LOG_COLUMNS if name not in ("pairs_per_s", "seconds")]
-    assert columns(tmp_path / "first", *names) == columns(tmp_path / "run", *names)[:2]
+    assert columns(whole, *names) == columns(tmp_path / "run", *names)[:2]
 
 
 @pytest.mark.parametrize("stopped_after", [3, 4, 5, 8, 9, 10])
-def test_stopped_anywhere_among_phases_and_resumed(small_store, tmp_path, monkeypatch, stopped_after):
-    """Four steps a phase, of two epochs each; phases end in different ways."""
-    phases = ({"epochs": 2, "batch_size": 80}, {"epochs": 2, "batch_size": 100, "learning_rate": 0.01})
-    settings = replace(SETTINGS, phases=(*phases, {"epochs": 1}))
-    train(small_store, tmp_path / "whole", settings)
+def test_stopped_anywhere_among_phases_and_resumed(whole_in_phases, small_store, tmp_path, monkeypatch, stopped_after):
+    settings = replace(SETTINGS, phases=PHASES)
     with monkeypatch.context() as patch:
         step, done = run_module.Learner.step, 0
 
@@ -84,9 +99,9 @@ def test_stopped_anywhere_among_phases_and_resumed(small_store, tmp_path, monkey
         patch.setattr(run_module.Learner, "step", counted)
         assert train(small_store, tmp_path / "run", settings)["ended"] == "interrupted"
     assert train(small_store, tmp_path / "run", settings, resume=True)["ended"] == "epochs"
-    assert same_weights(tmp_path / "whole", tmp_path / "run")
+    assert same_weights(whole_in_phases, tmp_path / "run")
     names = [name for name in LOG_COLUMNS if name not in ("pairs_per_s", "seconds")]
-    assert columns(tmp_path / "whole", *names) == columns(tmp_path / "run", *names)
+    assert columns(whole_in_phases, *names) == columns(tmp_path / "run", *names)
 
 
 def test_patience_ends_a_phase_and_the_last_one_ends_the_run(small_store, tmp_path):
@@ -127,7 +142,7 @@ def test_a_log_from_before_phases_is_read(small_store, tmp_path):
     assert read_log(tmp_path) == [dict.fromkeys(LOG_COLUMNS, 1.0)]
 
 
-def test_killed_in_mid_epoch_a_run_goes_on_where_it_last_saved(small_store, tmp_path, train_and_kill):
+def test_killed_in_mid_epoch_a_run_goes_on_where_it_last_saved(whole, small_store, tmp_path, train_and_kill):
     """Saved after every batch and killed in the third of the first epoch, none of whose files is there yet."""
     run_dir = tmp_path / "run"
     train_and_kill(small_store, run_dir, SETTINGS, 3, save_every_s=1e-9)
@@ -136,20 +151,18 @@ def test_killed_in_mid_epoch_a_run_goes_on_where_it_last_saved(small_store, tmp_
     lines: list[str] = []
     train(small_store, run_dir, SETTINGS, resume=True, log=lines.append)
     assert "resumed at epoch 1, batch 3" in lines[0]
-    train(small_store, tmp_path / "whole", SETTINGS)
-    assert same_weights(tmp_path / "whole", run_dir)
+    assert same_weights(whole, run_dir)
     names = ("epoch", "step", "train_loss", "train_bucket1", "validation_loss")
-    assert columns(tmp_path / "whole", *names) == columns(run_dir, *names)
+    assert columns(whole, *names) == columns(run_dir, *names)
 
 
-def test_time_runs_out_again_and_again(small_store, tmp_path):
+def test_time_runs_out_again_and_again(whole, small_store, tmp_path):
     run_dir, ended, rounds = tmp_path / "run", "time", 0
     while ended == "time":
         summary = train(small_store, run_dir, SETTINGS, resume=True, time_limit_s=1e-9)
         ended, rounds = summary["ended"], rounds + 1
     assert ended == "epochs" and rounds == 2 * STEPS  # the fourth batch and the validation are one call
-    train(small_store, tmp_path / "whole", SETTINGS)
-    assert same_weights(tmp_path / "whole", run_dir)
+    assert same_weights(whole, run_dir)
 
 
 def test_impossible_times():

@@ -167,7 +167,7 @@ def test_another_store_under_the_same_name_is_refused(folder, write_store):
 
 
 def test_runs_end_with_a_sweep_that_is_killed(folder):
-    (folder / "e.toml").write_text(LONG.replace("epochs = 30", "epochs = 3000"))
+    (folder / "e.toml").write_text(LONG.replace("epochs = 20", "epochs = 3000"))
     out, run_dir = folder / "out", folder / "out" / "runs" / RUNS[0]
     command = [sys.executable, "-m", "sfmodel", "sweep", folder / "e.toml", "-o", out, "--stores", folder / "stores"]
     command += ["--only", "plain"]
@@ -216,7 +216,7 @@ def long_run(small_store, tmp_path_factory):
     return run_dir
 
 
-LONG = EXPERIMENT.replace("epochs = 2", "epochs = 30\npatience = 0").replace("seeds = [0, 1]", "seeds = [0]")
+LONG = EXPERIMENT.replace("epochs = 2", "epochs = 20\npatience = 0").replace("seeds = [0, 1]", "seeds = [0]")
 
 
 def read_settings_of(text: str):
@@ -244,9 +244,9 @@ def test_stopped_in_the_middle_it_goes_on(folder, long_run, number):
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130), told
     assert number == signal.SIGKILL or "the same command goes on" in told
     assert not (out / "runs" / RUNS[0] / "result.json").exists()
-    assert 1 <= len(read_log(out / "runs" / RUNS[0])) < 30
+    assert 1 <= len(read_log(out / "runs" / RUNS[0])) < 20
     sweep(folder, only=["plain"])
-    assert read_tensors(out / "runs" / RUNS[0] / "last.safetensors", WEIGHTS)[1]["epoch"] == 30
+    assert read_tensors(out / "runs" / RUNS[0] / "last.safetensors", WEIGHTS)[1]["epoch"] == 20
     assert weights(long_run) == weights(out / "runs" / RUNS[0])
 
 

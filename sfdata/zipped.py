@@ -1,0 +1,135 @@
+"""Zipped stores: one file that lists its parts at its end, read in place, here or through fsspec, with a local cache.
+
+Nothing in a zip is compressed: Zarr's chunks are already, and so a part of a part can be read by its place alone. A
+zip from a stranger may lie; what ours never hold is refused before anything of it is read.
+"""
+
+import hashlib
+import os
+import stat
+import weakref
+import zipfile
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import platformdirs
+import zarr
+
+MOST_PARTS = 1_000_000
+CACHE_VARIABLE = "SFDATA_CACHE"
+_BLOCK_BYTES = 1 << 20
+_DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
+
+
+def write_zip(folder: Path, target: Path) -> None:
+    """Zip a folder's files, uncompressed and in order, so that the same content gives the same bytes.
+
+    Raises
+    ------
+    ValueError
+        If something in the folder is neither a file nor a folder.
+    """
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise ValueError(f"{path} is neither a file nor a folder; a store holds nothing else")
+            if path.is_dir():
+                continue
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _DATE)
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as sink:
+                while part := source.read(_BLOCK_BYTES):
+                    sink.write(part)
+
+
+def check_parts(name: str, parts: Iterable[zipfile.ZipInfo], file_bytes: int) -> None:
+    """Refuse a zip file that is not as :func:`write_zip` makes them.
+
+    Raises
+    ------
+    ValueError
+        If a part would lie outside, is a link, compressed, encrypted or told twice, parts overlap, or are too many.
+
+    Examples
+    --------
+    >>> check_parts("a.zip", [zipfile.ZipInfo("../passwd")], 100)
+    Traceback (most recent call last):
+    ...
+    ValueError: a.zip: part '../passwd' would lie outside; it is no store that sfdata has zipped
+    """
+    seen: set[str] = set()
+    spans: list[tuple[int, int]] = []
+
+    def refuse(what: str) -> None:
+        raise ValueError(f"{name}: {what}; it is no store that sfdata has zipped")
+
+    for part in parts:
+        path = PurePosixPath(part.filename)
+        if path.is_absolute() or ".." in path.parts or "\\" in part.filename or ":" in part.filename.split("/")[0]:
+            refuse(f"part {part.filename!r} would lie outside")
+        if stat.S_ISLNK(part.external_attr >> 16):
+            refuse(f"part {part.filename!r} is a link")
+        if part.compress_type != zipfile.ZIP_STORED or part.flag_bits & 1 or part.file_size != part.compress_size:
+            refuse(f"part {part.filename!r} is compressed or encrypted")
+        if part.filename in seen:
+            refuse(f"part {part.filename!r} stands in it twice")
+        seen.add(part.filename)
+        spans.append((part.header_offset, part.header_offset + part.compress_size))
+        if len(seen) > MOST_PARTS:
+            refuse(f"it has more than {MOST_PARTS:,} parts")
+    spans.sort()
+    if spans and spans[-1][1] > file_bytes:
+        refuse("a part ends after the file")
+    if any(begin < end for (_, end), (begin, _) in pairwise(spans)):
+        refuse("its parts overlap")
+
+
+def cache_folder() -> Path:
+    """Where blocks of remote zip files are kept: the variable ``SFDATA_CACHE``, or the user's folder for caches."""
+    return Path(os.environ.get(CACHE_VARIABLE) or Path(platformdirs.user_cache_dir("sfdata")) / "remote")
+
+
+def open_zip(url: str, is_local: bool) -> Any:
+    """Open a zip file for Zarr, to be read only.
+
+    Of a remote one, only what is asked for is read, in blocks that are kept in :func:`cache_folder` for the next time.
+
+    Raises
+    ------
+    ValueError
+        If it is no zip file, or not as ours are.
+    """
+    try:
+        if is_local:
+            with zipfile.ZipFile(url) as archive:
+                check_parts(url, archive.infolist(), Path(url).stat().st_size)
+            return zarr.storage.ZipStore(url, mode="r", read_only=True)
+        return _open_remote(url)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{url} cannot be read as a zip file: {error}; fetch or share it again") from None
+
+
+def _open_remote(url: str) -> Any:
+    import fsspec
+    from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
+    from fsspec.implementations.zip import ZipFileSystem
+
+    filesystem, path = fsspec.url_to_fs(url)
+    facts = filesystem.info(path)
+    known = {key: str(facts.get(key)) for key in ("size", "ETag", "etag", "LastModified", "mtime", "mimetype")}
+    version = hashlib.sha256(repr((url, sorted(known.items()))).encode()).hexdigest()[:24]  # a new file, a new cache
+    cached = fsspec.filesystem(
+        "blockcache",
+        fs=filesystem,
+        cache_storage=str(cache_folder() / version),
+        check_files=False,
+        expiry_time=False,
+    )
+    file = cached.open(path, "rb", block_size=_BLOCK_BYTES)
+    archive = ZipFileSystem(file)
+    check_parts(url, archive.zip.infolist(), int(facts["size"]))
+    store = zarr.storage.FsspecStore(AsyncFileSystemWrapper(archive, asynchronous=True), read_only=True, path="")
+    weakref.finalize(store, file.close)  # which notes what blocks the cache holds; at the latest when Python ends
+    return store
