@@ -4,6 +4,8 @@ Each process takes its share of every batch, so the batches of an epoch are the 
 the first one writes files and speaks.
 """
 
+import gc
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,7 +93,9 @@ def joined_processes(device: str = "auto") -> Iterator[Processes]:
     """Join the processes that ``torchrun`` started, and leave them in the end; alone, nothing happens.
 
     With CUDA each process takes the device of its number on its machine. Processes that the caller has already set up
-    are used and left as they are.
+    are used and left as they are. In the end the threads that talk to the others are gone, so that none is met by the
+    interpreter's end, which would abort the process; for that, nothing may hold a model that gradients were averaged
+    of.
 
     Parameters
     ----------
@@ -111,6 +115,8 @@ def joined_processes(device: str = "auto") -> Iterator[Processes]:
         return
     if ":" in device:
         raise ValueError(f"device {device!r} for {os.environ['WORLD_SIZE']} processes; expected auto, cuda or cpu")
+    # The defaults of its functions hold for ever the group that there is when it is first imported: here, none.
+    importlib.import_module("torch.distributed.nn")
     if torch.cuda.is_available() and device != "cpu":
         local, devices = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if local >= devices:
@@ -125,4 +131,5 @@ def joined_processes(device: str = "auto") -> Iterator[Processes]:
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
     finally:
+        gc.collect()
         dist.destroy_process_group()

@@ -85,16 +85,21 @@ def train(
     """
     settings = settings or TrainingSettings()
     store = open_store(store_path)
+    clock = Clock(save_every_s, time_limit_s)
     with joined_processes(settings.device) as processes:
-        device = choose_device(settings.device)
+
+        def go() -> dict[str, Any]:
+            """Hold the run, and so its model, no longer than it lasts: the processes part without it."""
+            run = Run(store, Path(run_dir), settings, device, processes, clock, loading, log)
+            run.begin(resume, overwrite)
+            return run.go(interruption, progress)
+
         keep_freed_memory()
+        device = choose_device(settings.device)
         cuda = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), Interruption() as interruption:  # leave the caller's generators alone
             try:
-                clock = Clock(save_every_s, time_limit_s)
-                run = Run(store, Path(run_dir), settings, device, processes, clock, loading, log)
-                run.begin(resume, overwrite)
-                return run.go(interruption, progress)
+                return go()
             except torch.OutOfMemoryError as error:
                 raise ValueError(
                     f"{device} ran out of memory with batches of {settings.batch_size}: take a smaller batch size or "

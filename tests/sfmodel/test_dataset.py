@@ -159,7 +159,8 @@ def test_shares_make_up_the_batches_of_one_process(large_store, epoch_batches, w
 def test_two_processes_of_a_group_share_an_epoch_and_a_gradient(large_store, tmp_path, monkeypatch):
     """Real processes over gloo: shares are disjoint and whole; averaged gradients are those of one process."""
     code = f"""
-        import sys, torch, torch.distributed as dist
+        import gc, glob, sys, torch, torch.distributed as dist
+        import torch.distributed.nn  # before there is a group, which it would hold for ever
         from torch.utils.data import DataLoader
         from sfmodel.stream import PairStream
         rank = int(sys.argv[1])
@@ -178,8 +179,11 @@ def test_two_processes_of_a_group_share_an_epoch_and_a_gradient(large_store, tmp
             error.square().mean().backward()
             optimiser.step()
         torch.save((torch.cat(index), [len(i) for i in index], network.state_dict()), f"{tmp_path}/{{rank}}.pt")
-        if rank >= 0:
+        if rank >= 0:  # part before the end, or the group's threads may meet it and abort the process
+            del model, network, optimiser, error, batch
+            gc.collect()
             dist.destroy_process_group()
+            assert not any("gloo" in open(name).read() for name in glob.glob("/proc/self/task/*/comm"))
     """
     (tmp_path / "share.py").write_text(textwrap.dedent(code))
     run = [sys.executable, tmp_path / "share.py"]

@@ -104,6 +104,8 @@ with joined_processes() as processes:
 TOGETHER = """
 import os, runpy, sys
 from contextlib import redirect_stderr, redirect_stdout
+from glob import glob
+from pathlib import Path
 from sfmodel.cli import main
 from sfmodel.processes import joined_processes
 
@@ -119,6 +121,8 @@ with joined_processes("cpu"):  # once: commands use what is set up
                     if bool(ended.code) != (name == "taken"):
                         raise
     runpy.run_path(gradients)
+threads = [Path(task, "comm").read_text().strip() for task in glob("/proc/self/task/*")]
+Path(f"threads.{os.environ['RANK']}").write_text(" ".join(threads))
 """
 
 
@@ -212,6 +216,14 @@ def test_what_the_first_process_finds_wrong_ends_all(two_processes):
     assert told[0].startswith("Error: ") and "is a file; expected a folder" in told[0]
     assert "the first process failed: " in told[1] and "is a file; expected a folder" in told[1]
     assert (two_processes / "taken").read_text() == "a file"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are named in /proc")
+def test_processes_part_before_they_end(two_processes):
+    """A thread of gloo's that the interpreter's end meets may abort the process ("terminate called ...")."""
+    for rank in (0, 1):
+        threads = (two_processes / f"threads.{rank}").read_text()
+        assert threads and "gloo" not in threads
 
 
 def test_more_processes_than_pairs_of_a_batch(small_store, tmp_path):
