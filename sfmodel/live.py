@@ -137,7 +137,7 @@ def run_live(
     with _ends_at_ctrl_c(stop):
         reader.start()
         try:
-            listen, ended = True, False
+            pace, ended = Pace(limit_s), False
             for item in _taken(waiting, stop):
                 if item is _END:
                     ended = True
@@ -145,8 +145,7 @@ def run_live(
                 if isinstance(item, BaseException):
                     raise item
                 waited_s, block_s = time.monotonic() - item.came, len(item.samples) / follower.sample_rate_hz
-                if limit_s is not None:
-                    listen = waited_s <= (limit_s if listen else min(limit_s, block_s))
+                listen = pace.listens(waited_s, block_s)
                 begin = time.perf_counter()
                 reports = follower.push(item.samples, listen)
                 counts.block(len(item.samples), time.perf_counter() - begin, listen)
@@ -159,6 +158,31 @@ def run_live(
             source.close()
             reader.join(1.0)  # one that waits on a pipe stays, and ends with the program
     return counts.statistics(source.overflows, not ended)
+
+
+class Pace:
+    """Which blocks are listened to: none that has waited longer than the limit, and then none until one is in time.
+
+    Parameters
+    ----------
+    limit_s : float, optional
+        None listens to all.
+
+    Examples
+    --------
+    >>> pace = Pace(0.1)
+    >>> [pace.listens(waited_s, 0.02) for waited_s in (0.05, 0.12, 0.09, 0.01, 0.05)]
+    [True, False, False, True, True]
+    """
+
+    def __init__(self, limit_s: float | None) -> None:
+        self.limit_s, self._listening = limit_s, True
+
+    def listens(self, waited_s: float, block_s: float) -> bool:
+        """Whether the next block, which has waited so long, is listened to."""
+        if self.limit_s is not None:
+            self._listening = waited_s <= (self.limit_s if self._listening else min(self.limit_s, block_s))
+        return self._listening
 
 
 class _Counts:

@@ -341,7 +341,7 @@ def test_the_second_of_two_builds_refuses(site: Site, tmp_path: Path):
         for more in ((), ("--overwrite",)):
             refused(site.build(target, *more), "another build", re.escape(str(target)), "wait|another name")
         assert first.process.poll() is None, "the first was over before the second began"
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert first.wait() == 0, first.text
         assert not first.left_over()
     assert stress.content(target) == site.reference.content

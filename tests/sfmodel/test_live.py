@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfmodel.live import LiveStatistics, run_live
+from sfmodel.live import LIMIT_S, LiveStatistics, Pace, run_live
 from sfmodel.position_messages import Sender
 from sfmodel.sound_sources import FileSound, StreamedSound
 from sfmodel.wav_header import PcmFormat
@@ -121,35 +121,57 @@ def test_a_source_that_waits_is_listened_to_wholly_however_slow_the_machine():
     follower = SlowFollower(work_s=0.01)
     statistics = run_live(follower, Given(blocks(30)), [], limit_s=0.02)
     assert statistics.dropped_blocks == 0
-    assert statistics.real_time_factor == pytest.approx(statistics.median_block_ms / 20, rel=0.5)
+    assert statistics.real_time_factor >= 0.5
     assert 10 <= statistics.median_block_ms <= statistics.worst_block_ms
 
 
 def test_a_machine_that_is_fast_enough_drops_nothing(sound):
     follower, sender = SlowFollower(work_s=0.002), Noted()
-    statistics = run_live(follower, FileSound(sound(1.0), RATE_HZ), [sender], limit_s=0.5)
+    statistics = run_live(follower, FileSound(sound(1.0), RATE_HZ), [sender], limit_s=30.0)
     assert statistics.dropped_blocks == 0
     assert statistics.blocks == 50
     assert statistics.real_time_factor >= 0.1
 
 
 def test_a_slow_machine_drops_evidence_and_does_not_lag(sound):
-    work_s, limit_s = 0.06, 0.1
-    follower, sender = SlowFollower(work_s), Noted()  # takes three times as long as the sound
+    follower, sender = SlowFollower(0.06), Noted()  # takes three times as long as the sound
     begin = time.monotonic()
-    statistics = run_live(follower, FileSound(sound(2.0), RATE_HZ), [sender], limit_s)
-    took_s = time.monotonic() - begin
-    slack_s = 0.15  # of a busy machine
-    assert statistics.worst_lag_ms < 1000 * (limit_s + work_s + slack_s)
-    assert took_s < 2.0 + limit_s + work_s + slack_s
-    # All sound was passed on in order, and a report stands for every 20 ms of it, each sent soon after its time.
+    statistics = run_live(follower, FileSound(sound(2.0), RATE_HZ), [sender])
+    assert time.monotonic() - begin < 4.5  # of the 6 s that all of it would take; how busy the machine is, nobody knows
+    # All sound was passed on in order, and a report stands for every 20 ms of it.
     assert follower.samples == 2 * RATE_HZ
     assert [report.performance_time_s for report in sender.reports] == pytest.approx(np.arange(1, 102) * 0.02)
-    late_s = np.array(sender.at[:-1]) - begin - [report.performance_time_s for report in sender.reports[:-1]]
-    assert late_s.max() < limit_s + work_s + slack_s
-    assert statistics.dropped_blocks == follower.listened.count(False)
-    assert 10 < follower.listened.count(True) < 60  # about a third of the blocks: it listens as much as it can
-    assert statistics.real_time_factor == pytest.approx(3, rel=0.3)  # dropping does not make it look faster
+    assert statistics.dropped_blocks == follower.listened.count(False) > 20
+    assert statistics.real_time_factor >= 3  # dropping does not make it look faster
+
+
+def paced(work_s, limit_s=LIMIT_S, block_s=0.02):
+    """Which blocks are listened to, and the longest lag, where listening to block `i` takes ``work_s[i]``: no clock."""
+    pace, now_s, listened, lag_s = Pace(limit_s), 0.0, [], []
+    for number, takes_s in enumerate(work_s):
+        came_s = (number + 1) * block_s
+        now_s = max(now_s, came_s)
+        listened.append(pace.listens(now_s - came_s, block_s))
+        now_s += takes_s * listened[-1]
+        lag_s.append(now_s - came_s)
+    return np.array(listened), max(lag_s)
+
+
+def test_reports_lag_by_the_limit_and_a_block_at_most():
+    listened, lag_s = paced([0.06] * 1000)
+    assert lag_s <= LIMIT_S + 0.06 + 1e-9
+    assert 300 < listened.sum() < 360  # about a third: it listens as much as it can
+    listened, lag_s = paced([0.06] * 1000, limit_s=None)
+    assert listened.all() and lag_s == pytest.approx(1000 * 0.04 + 0.02)
+    assert paced([0.019] * 1000)[0].all()
+
+
+def test_a_hiccup_is_caught_up_with_and_then_it_listens_again():
+    work_s = np.full(60, 0.001)
+    work_s[10] = 0.4
+    dropped = np.flatnonzero(~paced(work_s)[0])
+    # What came more than 0.1 s before it was over goes unheard, and what is needed to be in time again.
+    assert np.array_equal(dropped, np.arange(11, 30))
 
 
 def test_without_a_limit_the_same_machine_lags(sound):
@@ -158,29 +180,13 @@ def test_without_a_limit_the_same_machine_lags(sound):
     assert statistics.worst_lag_ms > 1000  # 30 blocks of 60 ms, 0.6 s of sound
 
 
-def test_a_hiccup_is_caught_up_with_and_then_it_listens_again(sound):
-    def hiccup(follower):
-        if len(follower.listened) == 10:
-            time.sleep(0.4)
-
-    follower = SlowFollower(ahead=hiccup)
-    statistics = run_live(follower, FileSound(sound(1.2), RATE_HZ), [])
-    dropped = np.flatnonzero(~np.array(follower.listened))
-    # What came more than 0.1 s before it was over goes unheard, and what is needed to be in time again.
-    assert 14 <= len(dropped) <= 25
-    assert dropped[0] == 11 and np.array_equal(dropped, np.arange(11, 11 + len(dropped)))
-    assert statistics.worst_block_ms >= 400
-    assert follower.listened[-5:] == [True] * 5
-
-
 def test_it_can_be_stopped_from_elsewhere(sound):
-    stop, follower, sender = threading.Event(), SlowFollower(), Noted()
-    threading.Timer(0.3, stop.set).start()
+    stop, sender = threading.Event(), Noted()
+    follower = SlowFollower(ahead=lambda follower: len(follower.listened) == 10 and stop.set())
     statistics = run_live(follower, FileSound(sound(3.0), RATE_HZ), [sender], stop=stop)
     assert statistics.interrupted
-    assert 0.1 < statistics.sound_s < 1.5
-    assert follower.finished == 0
-    assert len(sender.reports) == statistics.reports == statistics.blocks
+    assert statistics.blocks == 11 and follower.finished == 0
+    assert len(sender.reports) == statistics.reports == 11
 
 
 def test_it_can_be_stopped_while_a_pipe_gives_nothing():
@@ -191,7 +197,7 @@ def test_it_can_be_stopped_while_a_pipe_gives_nothing():
         threading.Timer(0.2, stop.set).start()
         begin = time.monotonic()
         statistics = run_live(SlowFollower(), source, [], stop=stop)
-        assert time.monotonic() - begin < 2.5
+        assert time.monotonic() - begin < 10
         assert statistics.interrupted and statistics.blocks == 0
         os.close(sending)  # lets the reader go before its pipe is closed
         time.sleep(0.1)
@@ -220,7 +226,7 @@ def test_an_error_of_a_sender_ends_it(sound):
     begin = time.monotonic()
     with pytest.raises(BrokenPipeError, match="nobody reads"):
         run_live(SlowFollower(), FileSound(sound(5.0), RATE_HZ), [Broken()])
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 4.5
     assert not any(thread.name == "sound" for thread in threading.enumerate())
 
 
@@ -258,9 +264,9 @@ def test_ctrl_c_ends_it_between_two_messages(tmp_path):
     process.stdin.flush()
     first = process.stdout.readline()  # it is running
     assert first == b'{"performance_time_s": 0.02, "reference_time_s": 0.04, "confidence": 1.0}\n'
-    time.sleep(0.7)  # the rest is followed; the pipe stays open
+    out = b"".join(process.stdout.readline() for _ in range(24))  # the rest is followed; the pipe stays open
     process.send_signal(signal.SIGINT)
-    out, errors = process.stdout.read(), process.stderr.read()
+    out, errors = out + process.stdout.read(), process.stderr.read()
     assert process.wait(20) == 0, errors
     assert errors.decode().split() == ["True", "25"]
     assert out.count(b"\n") == 24 and out.endswith(b"}\n")
