@@ -50,9 +50,9 @@ def pieces_html(store: Store) -> str:
     """Table of the first pieces, with split, pairs, licence and credit."""
     pieces = store.pieces
     counts = np.bincount(store.pair_pieces(store.pair_rows("all")), minlength=len(pieces["title"]))
-    columns = ("composer", "split", "licence", "attribution")
+    composer, split, licence, credit = (pieces[key] for key in ("composer", "split", "licence", "attribution"))
     listed: list[Row] = [
-        (title, *(pieces[key][i] for key in columns[:2]), f"{counts[i]:,}", *(pieces[key][i] for key in columns[2:]))
+        (title, composer[i], split[i], f"{counts[i]:,}", licence[i] or "not told", credit[i])
         for i, title in enumerate(pieces["title"][:LISTED_PIECES])
     ]
     html = table(["Piece", "composer", "split", "pairs", "licence", "credit"], listed, stacked=True)
