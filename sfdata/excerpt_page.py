@@ -158,8 +158,8 @@ def _drawn(title: str, rows: list[tuple[str, str]]) -> str:
 
 
 def _licence(licence: str, credit: str) -> str:
-    told = f"licence {licence}" if licence else "licence not told"
-    return f"{told}, credit {credit}" if credit else told
+    told = f"licence {licence.rstrip('.')}" if licence else "licence not told"
+    return f"{told}, credit {credit.rstrip('.')}" if credit else told
 
 
 def _lookalikes(count: int) -> str:

@@ -22,7 +22,14 @@ from sfdata.validate import Problem, remarks, validate
 REPORT_FILE = "report.html"
 ENDINGS = (".html", ".htm")
 LISTED = 50  # problems, skipped sources
-DAMAGE = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)  # what contradictory data can raise
+DAMAGE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+)  # what contradictory data can raise
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def test_what_is_marked_is_where_the_sound_begins(lone: Report) -> None:
         begins = np.flatnonzero(around > 0.05 * around.max())[0] / rate - 0.15
         late_s.append(begins)
         assert around[: round(0.14 * rate)].max() < 0.05 * around.max()
-    assert min(late_s) >= -0.001 and max(late_s) < 0.01, late_s
+    assert min(late_s) >= -0.001 and max(late_s) < 0.012, late_s
 
 
 def test_the_same_seed_gives_the_same_bytes(lone: Report, lone_store: Path, tmp_path: Path) -> None:
@@ -215,9 +215,7 @@ def test_a_damaged_store_is_reported_on(lone_store: Path, tmp_path: Path) -> Non
     result = write_report(store, tmp_path / "page.html", pairs=1)
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert result.valid is False and result.problems[0].check == "checksum" and not result.pairs
-    assert (
-        "1 problem" in page.text and "This cannot be shown (ValueError)" in page.text
-    )
+    assert "1 problem" in page.text and "This cannot be shown (ValueError)" in page.text
     assert "[windows]" in page.text  # what is whole is shown
 
 
@@ -246,7 +244,7 @@ def test_the_command(lone_store: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for arguments, message in (
         ((tmp_path / "none.zarr", "-o", tmp_path / "x.html"), "no store at .*; make one with"),
-        ((lone_store, "-o", tmp_path / "no" / "x.html"), "cannot write .*: there is no folder"),
+        ((lone_store, "-o", tmp_path / "no" / "x.html"), "cannot write .*: there is no folder .*; make it first"),
         ((lone_store, "-o", tmp_path / "file"), "is a file; expected a folder, or a name that ends in .html"),
         ((lone_store, "-o", lone_store), "is a store, which the report does not belong into; name another"),
     ):
