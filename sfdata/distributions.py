@@ -4,7 +4,7 @@ Every distribution is an array of values. Of what is costly to look at, a part i
 Pictures hold no text of the store's: titles may be anything.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 
@@ -65,24 +65,30 @@ class Distribution:
         }
 
 
-def distributions(store: Store, seed: int = 0) -> list[Distribution]:
-    """Look at where targets lie, at pitches, notes' lengths, tempo, and the level of snippets.
+def distribution(store: Store, key: str, seed: int = 0) -> Distribution:
+    """Look at where targets lie, at pitches, notes' lengths, tempo, or the level of snippets.
 
     Parameters
     ----------
     store : Store
+    key : str
+        One of :data:`KINDS`.
     seed : int
         Of drawing the renditions and performances that are looked at, where there are many.
+
+    Returns
+    -------
+    Distribution
+        Without any group where the store holds nothing of the kind.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, or what it needs of the store is damaged.
     """
-    makers: Sequence[Callable[[Store, np.random.Generator], Distribution]] = (
-        _targets,
-        _pitches,
-        _lengths,
-        _tempi,
-        _levels,
-    )
-    found = [make(store, np.random.default_rng([seed, number])) for number, make in enumerate(makers)]
-    return [one for one in found if one.values]
+    if key not in KINDS:
+        raise ValueError(f"distribution {key!r}; expected one of {', '.join(KINDS)}")
+    return KINDS[key](store, np.random.default_rng(seed))
 
 
 def _groups(values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
@@ -195,6 +201,15 @@ def _levels(store: Store, rng: np.random.Generator) -> Distribution:
         f"How loud snippets are, summed over their spectrogram's bins; 0 dB is about a full-scale sine.{part}",
         _groups({split: np.concatenate(parts) for split, parts in by_split.items() if parts}),
     )
+
+
+KINDS: dict[str, Callable[[Store, np.random.Generator], Distribution]] = {
+    "target_s": _targets,
+    "pitch": _pitches,
+    "note_length_s": _lengths,
+    "tempo": _tempi,
+    "snippet_level_db": _levels,
+}
 
 
 def draw_distribution(distribution: Distribution) -> bytes:

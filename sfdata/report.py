@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sfdata.distributions import QUANTILES, Distribution, distributions, draw_distribution
+from sfdata.distributions import KINDS, QUANTILES, Distribution, distribution, draw_distribution
 from sfdata.excerpt_page import SCRIPT, STYLE, pair_html
 from sfdata.excerpts import HeardPair, HeardSide, draw_pairs, hear_pair
 from sfdata.facts import instruments_html, pieces_html, store_rows
@@ -181,19 +181,23 @@ def _hear(store: Store, count: int, seed: int, progress: Progress | None) -> tup
 
 
 def _tell_distributions(store: Store, seed: int) -> tuple[str, list[Distribution]]:
-    try:
-        found = distributions(store, seed)
-    except DAMAGE as error:
-        return _damaged(error), []
-    pictures = "".join(picture(draw_distribution(one), f"Distribution: {one.title}", one.caption) for one in found)
+    found, parts = [], []
+    for key in KINDS:
+        try:
+            one = distribution(store, key, seed)
+            if one.values:
+                parts.append(picture(draw_distribution(one), f"Distribution: {one.title}", one.caption))
+                found.append(one)
+        except DAMAGE as error:
+            parts.append(_damaged(error))
     rows = [
         (f"{one.title}: {group}", f"{values['count']:,}", *(f"{values[key]:.3g}" for key in QUANTILES))
         for one in found
         for group, values in one.summary().items()
     ]
-    if not rows:
+    if not parts:
         return paragraph("There is nothing to distribute.", "note"), found
-    return f'<div class="grid">{pictures}</div>' + table(
+    return f'<div class="grid">{"".join(parts)}</div>' + table(
         ["", "values", *QUANTILES],
         rows,
         "What lies below the figures: 5 %, 25 %, … of the values.",

@@ -133,6 +133,7 @@ def report(store: str, output: Path, pairs: int, seed: int, no_validate: bool, a
 
     Example: sfdata report store.zarr -o report.html
     """
+    from sfdata.page import counted
     from sfdata.report import write_report
 
     with progress_bar() as progress:
@@ -143,7 +144,7 @@ def report(store: str, output: Path, pairs: int, seed: int, no_validate: bool, a
     sides = [pair[side] for pair in result.pairs for side in ("reference", "snippet")]
     for reason in dict.fromkeys(side["silent"] for side in sides if not side["sound"]):
         click.echo(f"no sound: {reason}")
-    found = {None: "not validated", True: "valid", False: f"{len(result.problems)} problems"}[result.valid]
+    found = {None: "not validated", True: "valid", False: counted(len(result.problems), "problem")}[result.valid]
     click.echo(
         f"wrote {result.report}: {len(result.pairs)} pairs, {sum(side['sound'] for side in sides)} sounds, "
         f"{result.bytes / 1e6:.1f} MB; the store: {found}"

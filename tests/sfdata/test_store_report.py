@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from sfdata import open_store
 from sfdata.build import build
 from sfdata.cli import main
-from sfdata.distributions import Distribution, distributions, draw_distribution
+from sfdata.distributions import KINDS, Distribution, distribution, draw_distribution
 from sfdata.excerpt_page import pair_html
 from sfdata.excerpts import draw_pairs, hear_pair
 from sfdata.midi import write_midi
@@ -285,8 +285,10 @@ def test_an_excerpt_is_cut_from_the_rendition(lone_store: Path) -> None:
     assert issubclass(RecordedError, ValueError)
 
 
-def test_distributions_say_what_was_drawn(lone_store: Path, built_store: Path) -> None:
-    found = {one.key: one for one in distributions(open_store(lone_store))}
+def test_distributions_say_what_was_drawn(lone_store: Path) -> None:
+    found = {key: distribution(open_store(lone_store), key) for key in KINDS}
+    with pytest.raises(ValueError, match="distribution 'loudness'; expected one of target_s, pitch, "):
+        distribution(open_store(lone_store), "loudness")
     length = {name: round(float(np.median(values)), 2) for name, values in found["note_length_s"].values.items()}
     assert length["scores"] == 0.2 and 0.13 < length["variants"] < 0.2
     store = open_store(lone_store)
