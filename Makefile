@@ -39,6 +39,7 @@ demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, follow, wri
 	$(BIN)/sfdata build pipelines/human.toml $(FEW) -o $(DEMO)/human.zarr
 	$(BIN)/sfdata validate $(DEMO)/human.zarr --instruments
 	$(BIN)/sfdata verify $(DEMO)/human.zarr --sample 20
+	$(BIN)/sfdata report $(DEMO)/human.zarr -o $(DEMO)/report/human.html --no-validate
 	$(BIN)/sfmodel evaluate matched-filter-5 $(DEMO)/human.zarr
 	$(BIN)/sfmodel evaluate bundled $(DEMO)/human.zarr
 	$(BIN)/sfdata extract $(PLAYED) -o $(DEMO)/voices --method all
@@ -47,7 +48,7 @@ demo: $(INSTALLED)  ## build stores from real MIDI, train, evaluate, follow, wri
 	$(BIN)/sfmodel follow $(DEMO)/performances/*.score.mid $(DEMO)/sound/*.flac --html $(DEMO)/report/followed.html
 	$(BIN)/sfmodel align $(DEMO)/performances/*.score.mid $(DEMO)/sound/*.flac -o $(DEMO)/report/alignment.csv \
 	  --picture $(DEMO)/report/alignment.png
-	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html; the performance that was followed is followed.html there"
+	@echo "The report is $(CURDIR)/$(DEMO)/report/report.html; the performance that was followed is followed.html there, a store with sound human.html"
 
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal

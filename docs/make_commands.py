@@ -84,6 +84,7 @@ sfdata info store.zarr
 sfdata validate store.zarr
 sfdata verify store.zarr --sample 10
 sfdata plot store.zarr --pair 100 -o pair.png
+sfdata report store.zarr -o report.html
 sfdata share store.zarr -o shared/ --date 2026-01-01
 sfdata pull shared/ -o pulled/
 sfdata export store.zarr -o tars/ --to webdataset

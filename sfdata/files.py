@@ -31,7 +31,7 @@ def check_folder_of(path: Path | None) -> None:
         If it is not there, or is no folder.
     """
     if path is not None and not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it first")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sfdata.schema import SPLITS
-from sfdata.store import open_store
+from sfdata.store import Store, open_store
 
 
 def info(path: str | Path) -> dict[str, Any]:
@@ -21,7 +21,11 @@ def info(path: str | Path) -> dict[str, Any]:
     FileNotFoundError, ValueError
         As :func:`sfdata.store.open_store`.
     """
-    store = open_store(path)
+    return summary(open_store(path))
+
+
+def summary(store: Store) -> dict[str, Any]:
+    """Summarise a store that is open; see :func:`info`."""
     return {
         "format_version": store.attrs["format_version"],
         "pieces": len(store.pieces["title"]),

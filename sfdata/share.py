@@ -101,7 +101,7 @@ def share(
             "LICENSE": licence_text(permission),
             "ATTRIBUTION.md": attribution(permission),
             "CITATION.cff": citation(name, piece_licences(permission), date, _credited(permission.credits)),
-            "recipe.toml": tomli_w.dumps(_without_none(_portable(store.attrs["recipe"]))),
+            "recipe.toml": recipe_toml(store.attrs["recipe"]),
             "build.json": json.dumps(build, indent=1, ensure_ascii=False) + "\n",
         }
         for target, text in texts.items():
@@ -142,6 +142,11 @@ def _build_facts(store: Store, name: str) -> dict[str, Any]:
             if sha
         },
     }
+
+
+def recipe_toml(recipe: Mapping[str, Any]) -> str:
+    """Write a store's recorded recipe as TOML, its sources beside it."""
+    return tomli_w.dumps(_without_none(_portable(recipe)))
 
 
 def _portable(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sfdata.augment import sounding_notes
 from sfdata.leaks import find_leaks
+from sfdata.progress import Progress
 from sfdata.schema import EVERY, SPLITS, TABLES
 from sfdata.sounding import onset_lag_s, rising_share
 from sfdata.spectrogram import frame_count
@@ -31,7 +32,9 @@ class Problem:
     detail: str
 
 
-def validate(path: str | Path, composers: bool = False, instruments: bool = False) -> list[Problem]:
+def validate(
+    path: str | Path, composers: bool = False, instruments: bool = False, progress: Progress | None = None
+) -> list[Problem]:
     """Check a store thoroughly.
 
     The outline (arrays, types, version), checksums of all tables and frames, references between tables, labels against
@@ -47,6 +50,8 @@ def validate(path: str | Path, composers: bool = False, instruments: bool = Fals
         Whether a composer in two splits is a problem too.
     instruments : bool
         Whether an instrument that plays snippets both in test and in another split is a problem too.
+    progress : callable, optional
+        Called as ``progress(step, done, total)`` while spectrograms are looked at, which takes longest.
 
     Returns
     -------
@@ -67,7 +72,10 @@ def validate(path: str | Path, composers: bool = False, instruments: bool = Fals
     def leaks(store: Store) -> Iterator[Problem]:
         return (Problem("leak", found) for found in find_leaks(store, composers, instruments))
 
-    for check in (_checksums, _links, _labels, _records, leaks, _frames):
+    def frames(store: Store) -> Iterator[Problem]:
+        return _frames(store, progress)
+
+    for check in (_checksums, _links, _labels, _records, leaks, frames):
         try:
             problems += check(store)
         except Exception as error:  # contradictory data can surface anywhere
@@ -258,9 +266,12 @@ def _counterparts(store: Store) -> NDArray[np.int64]:
     return found
 
 
-def _frames(store: Store) -> Iterator[Problem]:
+def _frames(store: Store, progress: Progress | None = None) -> Iterator[Problem]:
     """Whether frames can be read, are the recorded ones, and tell of notes where the labels do."""
-    for rendition in range(len(store.renditions["gain"])):
+    total = len(store.renditions["gain"])
+    for rendition in range(total):
+        if progress:
+            progress("validate", rendition + 1, total)
         try:
             frames = store.rendition_frames(rendition)
         except ValueError as error:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from sfdata.files import write_atomically
+from sfdata.page import counted, document, paragraph, picture, table
 from sfmodel import figures
 from sfmodel.benchmark import Benchmark, Measured
 from sfmodel.evaluation import EvaluationResult, open_method
 from sfmodel.examples import Choice, draw_example, outcome_text, pair_facts
 from sfmodel.follow_benchmark import following_cells
-from sfmodel.page import document, paragraph, picture, table
-from sfmodel.tables import LABELS, PASSAGES, counted, figure_text, interval_text, markdown_table
+from sfmodel.tables import LABELS, PASSAGES, figure_text, interval_text, markdown_table
 
 HTML_FILE, MARKDOWN_FILE, FIGURES_DIR = "benchmark.html", "benchmark.md", "figures"
 COLUMNS = ("bucket1", "within_50ms", "within_100ms", "within_250ms", "beyond_500ms", "median_ms")

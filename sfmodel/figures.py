@@ -11,13 +11,13 @@ in style, points in shape. A *distance* is predicted minus true position: negati
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from sfdata import distributions
 from sfdata.spectrogram import SpectrogramSettings
 from sfmodel.evaluation import EvaluationResult
 
@@ -71,12 +71,10 @@ class Example:
 
 def png_bytes(figure: Figure) -> bytes:
     """Encode a figure as PNG; the same figure gives the same bytes."""
-    buffer = BytesIO()
     with warnings.catch_warnings():
         # titles may be in any script; what the font lacks becomes a box in the picture, and is whole in the caption
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=DOTS_PER_IN, facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()
+        return distributions.png_bytes(figure, DOTS_PER_IN)
 
 
 def training_curves(log: Mapping[str, FloatArray], frames: int | None = None) -> Figure:

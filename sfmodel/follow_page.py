@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from sfdata.blocks import joined
 from sfdata.notes import NoteArray
+from sfdata.page import STYLE, text
 from sfdata.side import Side, open_sound, side_notes
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.evidence import LEARNED
 from sfmodel.follower import open_follower
-from sfmodel.page import STYLE, text
 from sfmodel.trace import Trace
 
 SHOWN_RATE_HZ = 25.0

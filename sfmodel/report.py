@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sfdata.facts import data_html
 from sfdata.files import write_atomically
+from sfdata.page import counted, document, paragraph, picture, table
 from sfdata.reader import PairReader
 from sfdata.schema import SPLITS
 from sfdata.store import Store, open_store
@@ -15,11 +17,10 @@ from sfmodel import figures
 from sfmodel.checkpoint import LOG_FILE, read_config
 from sfmodel.evaluation import EvaluationResult, Method, evaluate, open_method
 from sfmodel.examples import choose_examples, draw_example, outcome_text, pair_facts
-from sfmodel.facts import data_html, settings_html
+from sfmodel.facts import settings_html
 from sfmodel.metrics import ERRORS, RATES
-from sfmodel.page import document, paragraph, picture, table
 from sfmodel.progress import read_log
-from sfmodel.tables import LABELS, PASSAGES, counted, figure_text, interval_text
+from sfmodel.tables import LABELS, PASSAGES, figure_text, interval_text
 
 REPORT_FILE, FIGURES_DIR = "report.html", "figures"
 OTHER_SPLIT_PAIRS = 2000  # of the splits beside the one reported on: enough to see overfitting, and quick

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sfdata.page import counted
 from sfmodel.comparison import Spread, difference, spread
 from sfmodel.metrics import ERRORS, RATES
 
@@ -42,17 +43,6 @@ def interval_text(key: str, interval: list[float]) -> str:
     '95.0–99.1'
     """
     return "–".join(figure_text(key, bound).split()[0] for bound in interval)
-
-
-def counted(count: int, singular: str) -> str:
-    """Write a number of things.
-
-    Examples
-    --------
-    >>> counted(1, "piece"), counted(1200, "pair")
-    ('1 piece', '1,200 pairs')
-    """
-    return f"{count:,} {singular}{'' if count == 1 else 's'}"
 
 
 def markdown_row(cells: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Material for the tests: real MIDI that ships with the package, and small stores built from it."""
+"""Material for the tests: real MIDI that ships with the package, and small stores built from it. A browser."""
 
 import os
 
@@ -9,8 +9,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # The tests start some hundred processes, each of which would compile every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,3 +83,27 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the shared recordings are not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium, where there is one."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("needs Chromium and chromedriver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
+        *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = webdriver.Chrome(options=options, service=Service(driver, env={**os.environ, "SE_OFFLINE": "true"}))
+    yield opened
+    opened.quit()

@@ -115,3 +115,37 @@ def plot(store: str, pair: int, output: Path) -> None:
 
     plot_pair(open_store(store), pair, output)
     click.echo(f"wrote {output}")
+
+
+@main.command()
+@STORE
+@click.option("-o", "--output", help="An .html file, or a folder for report.html.", **OUTPUT)
+@click.option("--pairs", type=click.IntRange(0), default=4, show_default=True, help="How many pairs are shown.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of drawing them.")
+@click.option("--no-validate", is_flag=True, help="Do not check the store, which reads all of it.")
+@JSON
+def report(store: str, output: Path, pairs: int, seed: int, no_validate: bool, as_json: bool) -> None:
+    """Write one HTML page about a store, with sound.
+
+    What is in it, whether it is whole, distributions, and some pairs: spectrograms with the target marked, what was
+    drawn, and players for reference and snippet, made again from what the store records. The page needs no other file
+    and no network.
+
+    Example: sfdata report store.zarr -o report.html
+    """
+    from sfdata.page import counted
+    from sfdata.report import write_report
+
+    with progress_bar() as progress:
+        result = write_report(store, output, pairs, seed, not no_validate, progress)
+    if as_json:
+        click.echo(json.dumps(asdict(result)))
+        return
+    sides = [pair[side] for pair in result.pairs for side in ("reference", "snippet")]
+    for reason in dict.fromkeys(side["silent"] for side in sides if not side["sound"]):
+        click.echo(f"no sound: {reason}")
+    found = {None: "not validated", True: "valid", False: counted(len(result.problems), "problem")}[result.valid]
+    click.echo(
+        f"wrote {result.report}: {len(result.pairs)} pairs, {sum(side['sound'] for side in sides)} sounds, "
+        f"{result.bytes / 1e6:.1f} MB; the store: {found}"
+    )

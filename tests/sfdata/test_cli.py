@@ -36,7 +36,7 @@ def test_every_command_has_help_with_an_example(path, command):
 
 def test_commands_stand_in_the_order_of_the_pipeline():
     expected = ["soundfonts", "extract", "augment", "render", "build-pairs", "build", "isol", "import", "edit"]
-    expected += ["info", "validate", "verify", "plot", "share", "export", "pull"]
+    expected += ["info", "validate", "verify", "plot", "report", "share", "export", "pull"]
     assert list(main.commands) == expected
 
 

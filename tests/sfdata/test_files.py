@@ -29,7 +29,8 @@ def test_the_folder_of_a_file_to_write_has_to_be_there(tmp_path: Path, monkeypat
         (Path("none/new"), "none"),
         (Path("file/new"), "file"),
     ):
-        with pytest.raises(FileNotFoundError, match=f"^cannot write {path}: there is no folder {folder}$"):
+        told = f"^cannot write {path}: there is no folder {folder}; make it first$"
+        with pytest.raises(FileNotFoundError, match=told):
             check_folder_of(path)
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from sfdata.page import document, table, text
 from sfdata.schema import array_sha256
 from sfmodel.cli import main
 from sfmodel.evaluation import EvaluationResult, evaluate
 from sfmodel.examples import choose_examples
 from sfmodel.figures import DOTS_PER_IN, WIDTH_IN, hit_rates, png_bytes, training_curves
-from sfmodel.page import document, table, text
 from sfmodel.report import write_report
 from sfmodel.settings import TrainingSettings
 from sfmodel.training import train

@@ -1,10 +1,12 @@
-"""Building blocks of a self-contained HTML page: no scripts, no outside resources, all text escaped.
+"""Building blocks of a self-contained HTML page: no outside resources, all text escaped, no script but a page's own.
 
-Everything that comes from data goes through :func:`text`. Pages are light, and narrow screens get narrow tables: with
+Everything that comes from data goes through :func:`text`; a policy in the page's head has browsers run nothing else,
+and ask for nothing, whatever came through. Pages are light, and narrow screens get narrow tables: with
 ``stacked`` every row becomes a card whose cells name their columns.
 """
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -95,11 +97,32 @@ def table(
     return f"<table{css}>{title}<thead><tr>{head}</tr></thead><tbody>\n{chr(10).join(body)}\n</tbody></table>\n"
 
 
+def counted(count: int, singular: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "piece"), counted(1200, "pair")
+    ('1 piece', '1,200 pairs')
+    """
+    return f"{count:,} {singular}{'' if count == 1 else 's'}"
+
+
+def data_address(content: bytes, kind: str) -> str:
+    """Give the address under which a page holds content itself; `kind` is its media type.
+
+    Examples
+    --------
+    >>> data_address(b"sound", "audio/flac")
+    'data:audio/flac;base64,c291bmQ='
+    """
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
 def picture(png: bytes, alternative: str, caption: str) -> str:
     """Embed a PNG with a caption and a text for those who cannot see it."""
-    data = base64.b64encode(png).decode("ascii")
     return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{text(alternative)}">'
+        f'<figure><img src="{data_address(png, "image/png")}" alt="{text(alternative)}">'
         f"<figcaption>{text(caption)}</figcaption></figure>\n"
     )
 
@@ -114,7 +137,9 @@ def paragraph(content: str, css: str = "") -> str:
     return f"<p{f' class={chr(34)}{text(css)}{chr(34)}' if css else ''}>{text(content)}</p>\n"
 
 
-def document(title: str, lead: str, sections: Mapping[str, tuple[str, str]]) -> str:
+def document(
+    title: str, lead: str, sections: Mapping[str, tuple[str, str]], *, style: str = "", script: str = ""
+) -> str:
     """Put a page together.
 
     Parameters
@@ -123,14 +148,26 @@ def document(title: str, lead: str, sections: Mapping[str, tuple[str, str]]) -> 
         Plain text.
     sections : mapping of str to (str, str)
         Anchor to title and inner HTML.
+    style : str
+        More CSS.
+    script : str
+        The one script that the page may run; nothing of it comes from data.
     """
     links = "".join(f'<a href="#{text(anchor)}">{text(name)}</a> ' for anchor, (name, _) in sections.items())
     body = "".join(section(anchor, name, inner) for anchor, (name, inner) in sections.items())
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # an icon of no content keeps browsers from asking for /favicon.ico
-        f'<link rel="icon" href="data:,">\n<title>{text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
-        f"<header><h1>{text(title)}</h1>\n{paragraph(lead, 'lead')}<nav>{links}</nav></header>\n"
-        f"<main>\n{body}</main>\n</body>\n</html>\n"
+        f'<link rel="icon" href="data:,">\n<title>{text(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n'
+        f"<body>\n<header><h1>{text(title)}</h1>\n{paragraph(lead, 'lead')}<nav>{links}</nav></header>\n"
+        f"<main>\n{body}</main>\n{f'<script>{script}</script>' if script else ''}</body>\n</html>\n"
     )
+
+
+def _policy(script: str) -> str:
+    """What browsers may load: what the page holds itself; of scripts the one of this very text."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    scripts = f"; script-src 'sha256-{digest}'" if script else ""
+    return f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'{scripts}"
