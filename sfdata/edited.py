@@ -204,8 +204,8 @@ def _check_kept(edits: Sequence[_Edit]) -> None:
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         raise ValueError(
-            f"{edits[0].target.parent} holds {others[0]}{more}, made with another seed or of other sound; expected what "
-            "would be made of these recordings with this seed: give another folder, or overwrite them"
+            f"{edits[0].target.parent}: {others[0]}{more}, made with another seed or of other sound; expected what "
+            "these recordings give with this seed: take another folder, or overwrite"
         )
 
 
