@@ -133,7 +133,7 @@ def permission_of(store: Store) -> Permission:
         verdict = judged(credit.licence)
         if verdict == "untold":
             written = f" ({credit.licence!r})" if credit.licence.strip() else ""
-            forbidden.append(f"{credit.of} {credit.name} tells no licence{written}: {_where_told(credit)}")
+            forbidden.append(f"{credit.of} {credit.name} tells no licence{written}")
         elif verdict == "forbidden":
             forbidden.append(f"{what} forbids it")
         elif verdict == "noncommercial":
@@ -145,11 +145,13 @@ def permission_of(store: Store) -> Permission:
 
 def _where_told(credit: Credit) -> str:
     if credit.of == "piece":
-        return """it is told in the recipe's [[sources]] (licence = "…"), in meta.json, or with --licence"""
+        return (
+            """A piece's licence is told in the recipe's [[sources]] (licence = "…"), in meta.json, or with --licence"""
+        )
     if credit.sha256:
         font = credit.name.split(":")[0]
-        return f"'sfdata soundfonts add {credit.attribution} --name {font} --licence …' tells it"
-    return "a recording's is told in meta.json, or with --licence"
+        return f"'sfdata soundfonts add {credit.attribution} --name {font} --licence …' tells that of {credit.name}"
+    return "A recording's licence is told in meta.json, or with --licence"
 
 
 def refuse_forbidden(permission: Permission, path: str, allow_noncommercial: bool = False) -> None:
@@ -173,4 +175,8 @@ def refuse_forbidden(permission: Permission, path: str, allow_noncommercial: boo
         reasons += [f"{what} is not for commercial use: say --allow-noncommercial" for what in permission.noncommercial]
     if reasons:
         more = f", and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-        raise ValueError(f"{path} may not be handed on: {'; '.join(reasons[:3])}{more}")
+        remedies = dict.fromkeys(
+            _where_told(credit) for credit in permission.credits if judged(credit.licence) == "untold"
+        )
+        told = "".join(f". {remedy}" for remedy in list(remedies)[:3])
+        raise ValueError(f"{path} may not be handed on: {'; '.join(reasons[:3])}{more}{told}")
