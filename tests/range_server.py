@@ -1,4 +1,4 @@
-"""A file server on loopback that answers byte ranges, counts what it sends, and can break off."""
+"""A file server on loopback that answers byte ranges, counts what it sends, can break off and be silent."""
 
 import re
 from collections.abc import Iterator
@@ -43,6 +43,9 @@ class _Handler(SimpleHTTPRequestHandler):
         if not body:
             return
         part = content[first : last + 1]
+        if self.server.most_bytes is not None:
+            part = part[: max(0, self.server.most_bytes - self.server.sent_bytes)]
+            self.close_connection = True
         if self.server.break_after is not None and len(part) > self.server.break_after:
             part = part[: self.server.break_after]
             self.close_connection = True
@@ -53,7 +56,11 @@ class _Handler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Any]:
-    """Serve a folder; the server's ``url``, ``sent_bytes``, ``ranges`` and ``break_after`` (bytes of an answer)."""
+    """Serve a folder.
+
+    The server has ``url``, ``sent_bytes``, ``ranges``, ``break_after`` (bytes of an answer) and ``most_bytes`` (of all
+    answers; then there is silence).
+    """
 
     def handler(*arguments: Any) -> _Handler:
         return _Handler(*arguments, directory=str(folder))
@@ -65,6 +72,7 @@ def serving(folder: Path) -> Iterator[Any]:
         [],
         None,
     )
+    server.most_bytes = None
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
