@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sfdata.registry import registry
 from sfdata.store import Store
 
-_PRIVATE = r"(?:personal|private|home|evaluation|internal|preview)"
-_LEARNED = r"(?:research|academic|educational|education|scientific|teaching|non-?profit)"
+_PRIVATE = r"(?:personal|private|home|internal|preview)"
+_LEARNED = r"(?:research|evaluation|academic|educational|education|scientific|teaching|non-?profit)"
 _ONLY = r"(?:[ -](?:use|usage|uses|purpose|purposes))*"
 _BOTH = re.compile(r"(?:non-?)?commercial(?:ly)?(?: use)?,? (?:and|or|as well as|&)(?: for)? (?:non-? ?)?commercial")
 _NONCOMMERCIAL = re.compile(

@@ -27,7 +27,6 @@ SAID = {
         *(
             "may not be shared",
             "redistribution prohibited",
-            "Evaluation only",
             "personal use only",
             "Attribution-NoDerivatives",
         ),
@@ -46,6 +45,7 @@ SAID = {
         *("Creative Commons Attribution Non Commercial 4.0", "free for personal use, not for commercial use"),
         *("not for commercial use", "may not be used commercially", "no commercial use", "commercial use prohibited"),
         *("research only", "for research only", "research use only", "academic use", "for educational purposes"),
+        *("Evaluation only", "CC BY-NC-SA 4.0 (MAESTRO): evaluation only"),
         *("PolyForm-Noncommercial-1.0.0", "non\u00adcommercial", "for personal use"),
     ),
     "free": (
