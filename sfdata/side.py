@@ -56,7 +56,7 @@ def read_side(
     Parameters
     ----------
     path : path
-        ``.mid`` or ``.midi``; or sound: flac, wav, ogg, mp3.
+        ``.mid`` or ``.midi``, played with its sustain pedal; or sound: flac, wav, ogg, mp3.
     spectrogram : SpectrogramSettings
     soundfont : str
         Plays MIDI: an instrument's name, or a path.

@@ -11,9 +11,11 @@ passage played again, left out, or begun in the middle. Then what was heard is w
 Neighbouring frames hear nearly the same sound, so their evidence must not count in full: it is raised to a power
 below one (``evidence``). While a note sounds on, no frame tells how long it has been sounding, but one place in it
 always fits a little better than the others, and would draw the belief to itself: so places that fit nearly as well as
-the best one count like it (``slack``). Silence is no evidence of any place; while the performance is silent and the
-reference is not, it speaks for a hold. Short silences lie between notes; a longer one, or one before the first note, is
-a pause, and holds last.
+the best one count like it (``slack``).
+
+Silence is no evidence of any place, but no note begins in it: while the performance is silent, the music goes on to
+where the reference's next note begins at most, and waits there, be it a rest, a note cut short, a pause, or that nothing
+has been played yet. Nothing is lost on the way, so however long the silence, no other place gains by it.
 
 The next onset keeps the belief from running ahead of what has been heard, so that at the moment it sounds what is not
 yet there lies behind it: a mean would always come late. The answer is a higher quantile of the belief.
@@ -53,8 +55,8 @@ class MotionSettings:
     hold_begin, hold_end : float
         Probabilities of a step.
     pause_after_s, pause_end : float
-        In a silence that has lasted so long, and before the music begins, this is the probability that a hold ends,
-        until the music moves.
+        During silence this is the probability that a hold ends; after one that has lasted so long, and before the
+        music begins, it is so until the music moves.
     jump : float
         Probability of a jump in a step.
     start_share : float
@@ -151,16 +153,16 @@ class Estimate:
     cells_per_step: float
 
 
-def check_cells(cells: int, silent: NDArray[np.bool_]) -> None:
-    """Refuse a reference without cells, or of which it is not known where it is silent.
+def check_cells(cells: int, known: NDArray[np.bool_]) -> None:
+    """Refuse a reference without cells, or of which something is not known of every cell.
 
     Raises
     ------
     ValueError
-        If there are no cells, or `silent` does not fit.
+        If there are no cells, or `known` does not fit.
     """
-    if cells < 1 or len(silent) != cells:
-        raise ValueError(f"{cells} cells, {len(silent)} of them known as silent or not; expected one or more")
+    if cells < 1 or len(known) != cells:
+        raise ValueError(f"{cells} cells, something known of {len(known)}; expected one or more, and all of them known")
 
 
 class Motion:
@@ -172,14 +174,14 @@ class Motion:
         Of the reference.
     cell_s, step_s : float
         Length of a cell, and of a frame of the performance.
-    silent : ndarray of bool, shape (cells,)
-        Where the reference is silent.
+    struck : ndarray of bool, shape (cells,)
+        Where notes of the reference begin.
     settings : MotionSettings, optional
 
     Raises
     ------
     ValueError
-        If there are no cells, or `silent` does not fit.
+        If there are no cells, or `struck` does not fit.
     """
 
     def __init__(
