@@ -17,19 +17,11 @@ from numpy.typing import NDArray
 from sfdata.side import SCORE_VELOCITY, Side, existing_file, open_sound, read_side
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramStream
-from sfmodel.evidence import (
-    CELLS_PER_FRAME,
-    LEARNED,
-    Beginning,
-    Evidence,
-    Silence,
-    in_cells,
-    open_evidence,
-    struck_frames,
-)
+from sfmodel.evidence import CELLS_PER_FRAME, LEARNED, Evidence, in_cells, open_evidence
 from sfmodel.motion import Motion, MotionSettings
 from sfmodel.oltw import ArztSettings, ArztWarping, DixonSettings, DixonWarping
 from sfmodel.online_dtw import OnlineDtw, OnlineDtwSettings
+from sfmodel.silence import Beginning, Silence, struck_frames
 from sfmodel.trace import Trace
 
 AnyMotionSettings = MotionSettings | OnlineDtwSettings | DixonSettings | ArztSettings

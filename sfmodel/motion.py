@@ -14,8 +14,8 @@ always fits a little better than the others, and would draw the belief to itself
 the best one count like it (``slack``).
 
 Silence is no evidence of any place, but no note begins in it: while the performance is silent, the music goes on to
-where the reference's next note begins at most, and waits there, be it a rest, a note cut short, a pause, or that nothing
-has been played yet. Nothing is lost on the way, so however long the silence, no other place gains by it.
+where the reference's next note begins, no further, and waits there, be it a rest, a note cut short, a pause, or that
+nothing has been played yet. Nothing is lost on the way, so however long the silence, no other place gains by it.
 
 The next onset keeps the belief from running ahead of what has been heard, so that at the moment it sounds what is not
 yet there lies behind it: a mean would always come late. The answer is a higher quantile of the belief.

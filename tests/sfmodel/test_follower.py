@@ -11,10 +11,11 @@ from sfdata.notes import make_notes
 from sfdata.side import SCORE_VELOCITY, Side, read_side, side_notes
 from sfdata.spectrogram import spectrogram
 from sfmodel.cli import main
-from sfmodel.evidence import Beginning, ClassicEvidence, Silence, open_evidence, struck_frames
+from sfmodel.evidence import ClassicEvidence, open_evidence
 from sfmodel.follower import Follower, follow_files, open_follower
 from sfmodel.followers import FOLLOWERS, choose_followers, follow_recording
 from sfmodel.following import answers_s
+from sfmodel.silence import Beginning, Silence, struck_frames
 
 RATE = 22050
 EVIDENCE = ("follow", "features")
