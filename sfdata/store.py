@@ -19,6 +19,7 @@ from sfdata.columns import ColumnChecksum
 from sfdata.guard import array_problems
 from sfdata.notes import NOTE_DTYPE, NoteArray
 from sfdata.place import Place
+from sfdata.reaching import is_unreachable, reach_error
 from sfdata.schema import FORMAT, FORMAT_VERSION, SPLITS, TABLES, Table, array_sha256
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.windows import WindowSettings
@@ -140,6 +141,8 @@ class Store:
         try:
             return np.asarray(array[part])
         except Exception as error:  # damaged chunks raise whatever their codec does
+            if is_unreachable(error):
+                raise reach_error(str(self.path), error) from error
             raise self._damaged(f"{what} cannot be read ({type(error).__name__})") from error
 
     def _damaged(self, what: str) -> ValueError:
@@ -254,7 +257,7 @@ def open_store(path: str | Path | Place) -> Store:
     path : str or Path
         A folder or a ``.zarr.zip`` file, or the URL of one that fsspec reaches, such as ``s3://bucket/store.zarr`` or
         ``https://example.org/store.zarr.zip``; of a remote zip file only what is asked for is read, and kept in a local
-        cache (:func:`sfdata.zipped.cache_folder`).
+        cache (:func:`sfdata.remote_zip.cache_folder`).
 
     Raises
     ------
@@ -262,6 +265,8 @@ def open_store(path: str | Path | Place) -> Store:
         If nothing is at `path`.
     ValueError
         If it is no store, of another version, unfinished, or lacks an array.
+    ConnectionError
+        If it lies elsewhere, and cannot be reached.
 
     Examples
     --------
@@ -277,8 +282,10 @@ def open_store(path: str | Path | Place) -> Store:
     try:
         group = place.group("r")
     except Exception as error:
-        if place.is_zip and type(error) is ValueError:  # which says what is wrong with the file
+        if place.is_zip and type(error) in (ValueError, OSError):  # which says what is wrong with the file or the cache
             raise
+        if is_unreachable(error):
+            raise reach_error(str(path), error) from error
         raise ValueError(
             f"{path} is no Zarr group ({type(error).__name__}); expected a store made by sfdata"
         ) from error
@@ -294,6 +301,8 @@ def open_store(path: str | Path | Place) -> Store:
     try:
         problem = next(_outline_problems(group, arrays), None)
     except Exception as error:  # what damaged or lying metadata make Zarr raise
+        if is_unreachable(error):
+            raise reach_error(str(path), error) from error
         problem = f"its metadata cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
     if problem:
         raise ValueError(f"{path}: {problem}; the store is damaged: see 'sfdata validate {path}'")
