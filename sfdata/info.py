@@ -14,7 +14,8 @@ def info(path: str | Path) -> dict[str, Any]:
     -------
     dict
         ``format_version``, ``pieces``, ``renditions``, ``pairs``, ``frames``, ``bins``, ``frame_rate_hz``, ``splits``
-        (name to pairs), ``splits_by``, ``instruments`` (names), ``bytes`` (on disk), ``audio_s``, ``skipped``.
+        (name to pairs), ``splits_by``, ``instruments`` (names), ``bytes`` (on disk; None where it cannot be told: a
+        folder that is read through HTTP), ``audio_s``, ``skipped``.
 
     Raises
     ------
@@ -37,7 +38,7 @@ def summary(store: Store) -> dict[str, Any]:
         "splits": {split: len(store.pair_rows(split)) for split in SPLITS},
         "splits_by": store.splits_by,
         "instruments": [str(name) for name in store.instruments["name"]],
-        "bytes": store.place.size_bytes(),
+        "bytes": store.place.known_bytes(),
         "audio_s": round(float(store.renditions["duration_s"].sum()), 3),
         "skipped": store.attrs.get("skipped", []),
     }

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import zarr
 
 from sfdata.files import write_atomically
+from sfdata.reaching import is_gone, reach_error
 from sfdata.zipped import open_zip
 
 _LOCAL = ("file://", "local://")
@@ -108,16 +109,25 @@ class Place:
         return not self.url.startswith("memory://")
 
     def exists(self) -> bool:
-        """Whether anything is there."""
+        """Whether anything is there.
+
+        Raises
+        ------
+        ConnectionError
+            If one cannot look: nothing answers, or the server refuses.
+        """
         if self.is_local:
             return self.path.exists()
         filesystem, path = self._remote
-        if not self._is_http:
-            return bool(filesystem.exists(path))
-        try:  # HTTP knows no folders, and fsspec's own exists() asks for the whole file
+        try:
+            if not self._is_http:
+                return bool(filesystem.exists(path))
+            # HTTP knows no folders, and fsspec's own exists() asks for the whole file
             filesystem.info(path if self.is_zip else f"{path}/zarr.json")
-        except FileNotFoundError:
-            return False
+        except Exception as error:  # each protocol's library has its own
+            if is_gone(error):
+                return False
+            raise reach_error(self.url, error) from error
         return True
 
     @property
@@ -190,6 +200,10 @@ class Place:
             return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         filesystem, path = self._remote
         return int(sum(filesystem.du(path, total=False).values()))
+
+    def known_bytes(self) -> int | None:
+        """Bytes of all files in it; None where they cannot be listed."""
+        return None if self._is_http and not self.is_zip else self.size_bytes()
 
     def group(self, mode: Literal["r", "r+", "w"]) -> zarr.Group:
         """Open it as a Zarr group.

@@ -9,10 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from sfdata.files import check_folder_of
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.store import Store
 from sfdata.windows import cut_windows, nearest_frame
 
+ENDINGS = (".png", ".pdf", ".svg")
 ONSET_COLOUR, TARGET_COLOUR = "#56b4e9", "#e69f00"
 
 
@@ -145,8 +147,14 @@ def plot_pair(store: Store, pair: int, path: str | Path) -> None:
     Raises
     ------
     ValueError
-        If there is no such pair.
+        If there is no such pair, or the path ends otherwise.
+    FileNotFoundError
+        If there is no folder for it.
     """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise ValueError(f"cannot draw {path}; expected a name that ends in {', '.join(ENDINGS)}")
+    check_folder_of(path)
     sides = cut_pair(store, pair)
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     FigureCanvasAgg(figure)

@@ -216,7 +216,7 @@ def contents_html(store: Store) -> str:
         ("splits keep whole", facts["splits_by"]),
         *store_rows(store),
         ("frames", f"{facts['frames']:,}"),
-        ("size", f"{facts['bytes'] / 1e6:,.1f} MB"),
+        ("size", "not known" if facts["bytes"] is None else f"{facts['bytes'] / 1e6:,.1f} MB"),
         ("seed", store.attrs.get("seed", "not told")),
         ("sources that were skipped", f"{len(facts['skipped']):,}"),
     ]

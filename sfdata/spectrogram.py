@@ -27,6 +27,8 @@ BLOCK_FRAMES = 64
 VECTOR = 16  # float32 numbers in the longest vectors (AVX-512) that a processor may work on at once
 SCALES = ("log", "mel", "cqt")
 SAMPLE_RATES_HZ = (8000, 96_000)
+N_FFT = (64, 1 << 16)  # up to seconds of sound
+MOST_BINS = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,15 @@ class SpectrogramSettings:
             )
         if not 1 <= self.frame_rate_hz <= 1000:
             raise ValueError(f"spectrogram: frame_rate_hz {self.frame_rate_hz}; expected 1 to 1000")
-        if self.n_fft < 64 or self.n_fft % 2:
-            raise ValueError(f"spectrogram: n_fft {self.n_fft}; expected an even number of at least 64")
+        if not N_FFT[0] <= self.n_fft <= N_FFT[1] or self.n_fft % 2:
+            raise ValueError(f"spectrogram: n_fft {self.n_fft}; expected an even number from {N_FFT[0]} to {N_FFT[1]}")
         if self.n_bins < 1 or self.bins_per_octave < 1 or self.f_min_hz <= 0 or self.gain <= 0:
             raise ValueError(
                 f"spectrogram: n_bins {self.n_bins}, bins_per_octave {self.bins_per_octave}, f_min_hz "
                 f"{self.f_min_hz}, gain {self.gain}; expected all above zero"
             )
+        if self.n_bins > MOST_BINS:
+            raise ValueError(f"spectrogram: n_bins {self.n_bins}; expected {MOST_BINS} at most")
         top_hz = self.f_min_hz * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
         if self.scale != "mel" and top_hz > self.sample_rate_hz / 2:
             raise ValueError(

@@ -15,13 +15,17 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from sfdata.bounded import bounded
 from sfdata.columns import ColumnChecksum
-from sfdata.guard import array_problems
+from sfdata.guard import array_problems, attribute_problems, table_problems
 from sfdata.notes import NOTE_DTYPE, NoteArray
 from sfdata.place import Place
+from sfdata.reaching import is_unreachable, reach_error
 from sfdata.schema import FORMAT, FORMAT_VERSION, SPLITS, TABLES, Table, array_sha256
 from sfdata.spectrogram import SpectrogramSettings
 from sfdata.windows import WindowSettings
+
+MOST_WINDOW_VALUES = 1 << 27  # in a reference: frames times bins
 
 
 class Columns(Mapping[str, NDArray[Any]]):
@@ -67,9 +71,12 @@ class Store:
         self.attrs: dict[str, Any] = dict(group.attrs)
         self.spectrogram = SpectrogramSettings(**self.attrs["spectrogram"])
         self.windows = WindowSettings(**self.attrs["windows"])
+        window = self.reference_frames * self.spectrogram.n_bins
+        if window > MOST_WINDOW_VALUES:
+            raise ValueError(f"a reference has {window:,} values; expected {MOST_WINDOW_VALUES:,} at most")
         self.group = group
         self._arrays = dict(arrays or {})  # opened once: elsewhere each opening is a request
-        self.frames = self._array("frames")
+        self.frames = bounded(self._array("frames"))
 
     def __reduce__(self) -> "tuple[Any, tuple[Path | str]]":
         return open_store, (self.path,)  # another process opens it for itself
@@ -96,7 +103,7 @@ class Store:
         ValueError
             If it cannot be read, or differs from its checksum.
         """
-        values = self._read(self._array(f"{table}/{column}"), slice(None), f"column {table}/{column}")
+        values = self._read(bounded(self._array(f"{table}/{column}")), slice(None), f"column {table}/{column}")
         self._compare(table, column, array_sha256(values))
         return values
 
@@ -123,7 +130,7 @@ class Store:
             If a column cannot be read, or, at the end, differs from its checksum.
         """
         sums = {column: ColumnChecksum(dtype == "str") for column, (dtype, _) in TABLES[name].items()}
-        arrays = {column: self._array(f"{name}/{column}") for column in TABLES[name]}
+        arrays = {column: bounded(self._array(f"{name}/{column}")) for column in TABLES[name]}
         step = min(array.chunks[0] for array in arrays.values())
         for first in range(0, self.rows(name), step):
             part = {
@@ -140,6 +147,8 @@ class Store:
         try:
             return np.asarray(array[part])
         except Exception as error:  # damaged chunks raise whatever their codec does
+            if is_unreachable(error):
+                raise reach_error(str(self.path), error) from error
             raise self._damaged(f"{what} cannot be read ({type(error).__name__})") from error
 
     def _damaged(self, what: str) -> ValueError:
@@ -254,7 +263,7 @@ def open_store(path: str | Path | Place) -> Store:
     path : str or Path
         A folder or a ``.zarr.zip`` file, or the URL of one that fsspec reaches, such as ``s3://bucket/store.zarr`` or
         ``https://example.org/store.zarr.zip``; of a remote zip file only what is asked for is read, and kept in a local
-        cache (:func:`sfdata.zipped.cache_folder`).
+        cache (:func:`sfdata.remote_zip.cache_folder`).
 
     Raises
     ------
@@ -262,6 +271,8 @@ def open_store(path: str | Path | Place) -> Store:
         If nothing is at `path`.
     ValueError
         If it is no store, of another version, unfinished, or lacks an array.
+    ConnectionError
+        If it lies elsewhere, and cannot be reached.
 
     Examples
     --------
@@ -277,8 +288,10 @@ def open_store(path: str | Path | Place) -> Store:
     try:
         group = place.group("r")
     except Exception as error:
-        if place.is_zip and type(error) is ValueError:  # which says what is wrong with the file
+        if place.is_zip and type(error) in (ValueError, OSError):  # which says what is wrong with the file or the cache
             raise
+        if is_unreachable(error):
+            raise reach_error(str(path), error) from error
         raise ValueError(
             f"{path} is no Zarr group ({type(error).__name__}); expected a store made by sfdata"
         ) from error
@@ -294,6 +307,8 @@ def open_store(path: str | Path | Place) -> Store:
     try:
         problem = next(_outline_problems(group, arrays), None)
     except Exception as error:  # what damaged or lying metadata make Zarr raise
+        if is_unreachable(error):
+            raise reach_error(str(path), error) from error
         problem = f"its metadata cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
     if problem:
         raise ValueError(f"{path}: {problem}; the store is damaged: see 'sfdata validate {path}'")
@@ -305,6 +320,7 @@ def open_store(path: str | Path | Place) -> Store:
 
 def _outline_problems(group: zarr.Group, opened: dict[str, zarr.Array]) -> Iterator[str]:
     """What metadata alone tell: arrays missing, of the wrong shape or type; those that are there go into `opened`."""
+    yield from attribute_problems(dict(group.attrs))
     frames = group.get("frames")
     if not isinstance(frames, zarr.Array) or frames.ndim != 2:
         yield "array 'frames' (frames, bins) is missing"
@@ -329,3 +345,6 @@ def _outline_problems(group: zarr.Group, opened: dict[str, zarr.Array]) -> Itera
                 yield f"column '{name}/{column}' has dtype {array.dtype}; expected {dtype}"
         if len(lengths) > 1:
             yield f"columns of table '{name}' differ in length: {sorted(lengths)}"
+        yield from table_problems(
+            name, [opened[f"{name}/{column}"] for column in columns if f"{name}/{column}" in opened]
+        )

@@ -62,6 +62,8 @@ def validate(
     ------
     FileNotFoundError
         If nothing is at `path`.
+    ConnectionError
+        If it lies elsewhere, and cannot be reached.
     """
     try:
         store = open_store(path)
@@ -78,6 +80,8 @@ def validate(
     for check in (_checksums, _links, _labels, _records, leaks, frames):
         try:
             problems += check(store)
+        except ConnectionError:  # says nothing of the store
+            raise
         except Exception as error:  # contradictory data can surface anywhere
             problems.append(Problem("reading", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
         if problems and check in (_checksums, _links):

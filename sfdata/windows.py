@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
+MOST_REFERENCE_S = 3600  # what is longer than a piece is padding
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class WindowSettings:
     margin_s: float = 0.675
 
     def __post_init__(self) -> None:
+        if not self.reference_s <= MOST_REFERENCE_S:  # also catches NaN
+            raise ValueError(f"windows: reference_s {self.reference_s}; expected {MOST_REFERENCE_S} at most")
         if not (0 < self.snippet_s < self.reference_s and 0 < self.reference_hop_s <= self.reference_s):
             raise ValueError(
                 f"windows: snippet_s {self.snippet_s}, reference_s {self.reference_s}, reference_hop_s "

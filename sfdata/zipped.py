@@ -4,8 +4,6 @@ Nothing in a zip is compressed: Zarr's chunks are already, and so a part of a pa
 zip from a stranger may lie; what ours never hold is refused before anything of it is read.
 """
 
-import hashlib
-import os
 import re
 import stat
 import weakref
@@ -15,11 +13,11 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import platformdirs
 import zarr
 
+from sfdata.remote_zip import open_remote
+
 MOST_PARTS = 1_000_000
-CACHE_VARIABLE = "SFDATA_CACHE"
 _BLOCK_BYTES = 1 << 20
 _OWN = re.compile(r"(?:.+/)?(?:zarr\.json|c(?:[./]\d+)*)")  # what Zarr itself names so
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
@@ -103,20 +101,17 @@ def check_parts(name: str, parts: Iterable[zipfile.ZipInfo], file_bytes: int) ->
         refuse("its parts overlap")
 
 
-def cache_folder() -> Path:
-    """Where blocks of remote zip files are kept: the variable ``SFDATA_CACHE``, or the user's folder for caches."""
-    return Path(os.environ.get(CACHE_VARIABLE) or Path(platformdirs.user_cache_dir("sfdata")) / "remote")
-
-
 def open_zip(url: str, is_local: bool) -> Any:
     """Open a zip file for Zarr, to be read only.
 
-    Of a remote one, only what is asked for is read, in blocks that are kept in :func:`cache_folder` for the next time.
+    Of a remote one, only what is asked for is read, in blocks that are kept in :func:`sfdata.remote_zip.cache_folder`.
 
     Raises
     ------
     ValueError
         If it is no zip file, or not as ours are.
+    OSError
+        If a remote one cannot be reached, or the cache not be used.
     """
     try:
         if is_local:
@@ -129,24 +124,19 @@ def open_zip(url: str, is_local: bool) -> Any:
 
 
 def _open_remote(url: str) -> Any:
-    import fsspec
     from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
     from fsspec.implementations.zip import ZipFileSystem
 
-    filesystem, path = fsspec.url_to_fs(url)
-    facts = filesystem.info(path)
-    known = {key: str(facts.get(key)) for key in ("size", "ETag", "etag", "LastModified", "mtime", "mimetype")}
-    version = hashlib.sha256(repr((url, sorted(known.items()))).encode()).hexdigest()[:24]  # a new file, a new cache
-    cached = fsspec.filesystem(
-        "blockcache",
-        fs=filesystem,
-        cache_storage=str(cache_folder() / version),
-        check_files=False,
-        expiry_time=False,
-    )
-    file = cached.open(path, "rb", block_size=_BLOCK_BYTES)
-    archive = ZipFileSystem(file)
-    check_parts(url, archive.zip.infolist(), int(facts["size"]))
+    file, file_bytes = open_remote(url)
+    try:
+        try:
+            archive = ZipFileSystem(file)
+        except ValueError:  # it looks for the list of parts before the file's beginning
+            raise zipfile.BadZipFile("it is too short to be one; its server may have answered with a page") from None
+        check_parts(url, archive.zip.infolist(), file_bytes)
+    except BaseException:
+        file.close()
+        raise
     store = zarr.storage.FsspecStore(AsyncFileSystemWrapper(archive, asynchronous=True), read_only=True, path="")
     weakref.finalize(store, file.close)  # which notes what blocks the cache holds; at the latest when Python ends
     return store

@@ -80,7 +80,7 @@ def read_config(run_dir: Path) -> dict[str, Any]:
         )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON ({error}); restore it, or train again") from None
     if not isinstance(config, dict) or config.get("format") != CONFIG_FORMAT:
         raise ValueError(f"{path}: expected a JSON object with format {CONFIG_FORMAT!r}: not a run of sfmodel")
@@ -125,6 +125,29 @@ def refuse_differences(run_dir: Path, config: Mapping[str, Any]) -> None:
         )
 
 
+def config_section(config: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """A section of a config, such as ``store``: what the network was trained on.
+
+    Raises
+    ------
+    ValueError
+        If it is missing, or no JSON object.
+
+    Examples
+    --------
+    >>> config_section({"store": None}, "store", Path("config.json"))
+    Traceback (most recent call last):
+    ...
+    ValueError: config.json: section 'store' is null; expected an object: restore it, or train again
+    """
+    section = config.get(name)
+    if not isinstance(section, dict):
+        told = json.dumps(section) if name in config else "missing"
+        told = told if len(told) <= 40 else f"of type {type(section).__name__}"
+        raise ValueError(f"{path}: section {name!r} is {told}; expected an object: restore it, or train again")
+    return section
+
+
 def network_settings(config: Mapping[str, Any], path: Path) -> AnySettings:
     """Network settings out of a config.
 
@@ -133,8 +156,9 @@ def network_settings(config: Mapping[str, Any], path: Path) -> AnySettings:
     ValueError
         If they are missing or cannot be.
     """
+    section = config_section(config, "network", path)
     try:
-        return settings_from(config["network"])
+        return settings_from(section)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: the network settings cannot be used: {error}") from None
 
@@ -187,8 +211,10 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
         raise ValueError(f"{path}: the tensors do not match their checksum, the file is damaged; {remedy}")
     try:
         facts = json.loads(metadata["facts"])
-    except (KeyError, ValueError):
-        raise ValueError(f"{path}: the facts in its metadata are no JSON, the file is damaged; {remedy}") from None
+    except (KeyError, ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict) or not isinstance(facts.get("config", {}), dict):
+        raise ValueError(f"{path}: the facts in its metadata are no JSON object, the file is damaged; {remedy}")
     return tensors, facts
 
 
@@ -307,6 +333,8 @@ def export_network(path: str | Path, output: str | Path, which: str = "best") ->
     check_folder_of(output)
     network, config = load_network(path, which)
     figures = {key: value for key, value in config.pop("checkpoint").items() if key != "file"}
-    config["store"] = {key: value for key, value in config["store"].items() if key != "path"}
+    config["store"] = {
+        key: value for key, value in config_section(config, "store", Path(path)).items() if key != "path"
+    }
     save_weights(output, network, {**figures, "config": config})
     return output.stat().st_size

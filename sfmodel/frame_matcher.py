@@ -268,6 +268,6 @@ def load_frame_matcher(path: str | Path | None = None) -> tuple[FrameMatcher, di
                 if tuple(file.get_slice(name).get_shape()) != shapes[name]:
                     raise ValueError(f"tensor {name} has another shape than its settings say")
             tensors = {name: file.get_tensor(name) for name in shapes if name in set(file.keys())}
-    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as a frame matcher: {error}") from None
     return FrameMatcher(settings, tensors), facts

@@ -10,11 +10,12 @@ import numpy as np
 from sfdata.facts import data_html
 from sfdata.files import write_atomically
 from sfdata.page import counted, document, paragraph, picture, table
+from sfdata.place import Place
 from sfdata.reader import PairReader
 from sfdata.schema import SPLITS
 from sfdata.store import Store, open_store
 from sfmodel import figures
-from sfmodel.checkpoint import LOG_FILE, read_config
+from sfmodel.checkpoint import LOG_FILE, config_section, read_config
 from sfmodel.evaluation import EvaluationResult, Method, evaluate, open_method
 from sfmodel.examples import choose_examples, draw_example, outcome_text, pair_facts
 from sfmodel.facts import settings_html
@@ -70,7 +71,7 @@ def write_report(
     run_dir : str or Path
         As made by ``sfmodel train``.
     store : str or Path, optional
-        The store to evaluate on; by default the one that the run was trained on.
+        The store to evaluate on, a path or an address; by default the one that the run was trained on.
     output_dir : str or Path, optional
         Where to write; the run's folder by default.
     device : str
@@ -92,8 +93,8 @@ def write_report(
     """
     run_dir = Path(run_dir)
     config = read_config(run_dir)
-    path = store if store is not None else config.get("store", {}).get("path", "")
-    if not Path(path).exists():
+    path = store if store is not None else str(config_section(config, "store", run_dir).get("path", ""))
+    if not path or not Place(path).exists():
         raise FileNotFoundError(
             f"the store that {run_dir} was trained on is no longer at {path}; give its place: "
             f"sfmodel report {run_dir} STORE"

@@ -1,4 +1,4 @@
-"""A file server on loopback that answers byte ranges, counts what it sends, can break off and be silent."""
+"""A file server on loopback that answers byte ranges, counts what it sends, can break off, refuse, send all, be silent."""
 
 import re
 from collections.abc import Iterator
@@ -24,19 +24,23 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def answer(self, body: bool) -> None:
         path = Path(self.translate_path(self.path))
+        if self.server.refusal:
+            self.send_error(self.server.refusal)
+            return
         if not path.is_file():
             self.send_error(404)
             return
         content = path.read_bytes()
         first, last, status = 0, len(content) - 1, 200
-        if found := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+        if self.server.answers_ranges and (found := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))):
             first, last, status = int(found[1]), min(int(found[2] or last), last), 206
             if first > last:
                 self.send_error(416)
                 return
         self.send_response(status)
         self.send_header("Content-Length", str(last - first + 1))
-        self.send_header("Accept-Ranges", "bytes")
+        if self.server.answers_ranges:
+            self.send_header("Accept-Ranges", "bytes")
         if status == 206:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
         self.end_headers()
@@ -58,8 +62,8 @@ class _Handler(SimpleHTTPRequestHandler):
 def serving(folder: Path) -> Iterator[Any]:
     """Serve a folder.
 
-    The server has ``url``, ``sent_bytes``, ``ranges``, ``break_after`` (bytes of an answer) and ``most_bytes`` (of all
-    answers; then there is silence).
+    The server has ``url``, ``sent_bytes``, ``ranges``, ``break_after`` (bytes of an answer), ``most_bytes`` (of all
+    answers; then there is silence), ``refusal`` (a status in place of any answer) and ``answers_ranges``.
     """
 
     def handler(*arguments: Any) -> _Handler:
@@ -72,7 +76,7 @@ def serving(folder: Path) -> Iterator[Any]:
         [],
         None,
     )
-    server.most_bytes = None
+    server.most_bytes, server.refusal, server.answers_ranges = None, None, True
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

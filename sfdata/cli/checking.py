@@ -32,6 +32,8 @@ def info(store: str, as_json: bool) -> None:
             value = ", ".join(value)
         elif key == "skipped":
             value = len(value)
+        elif value is None:
+            value = "not known: HTTP cannot list a folder"
         click.echo(f"{key:15} {value}")
 
 

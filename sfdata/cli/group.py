@@ -71,6 +71,9 @@ class PipelineGroup(click.Group):
         except KeyboardInterrupt:
             click.echo(self.interrupted, err=True)
             raise SystemExit(130) from None
+        except MemoryError as error:
+            told = " ".join(str(error).split()) or "more was asked for than there is"
+            raise InputError(f"not enough memory: {told}") from error
         except (ValueError, OSError, ImportError) as error:
             raise InputError(str(error)) from error
 

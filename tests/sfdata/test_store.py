@@ -180,6 +180,10 @@ def test_pictures_of_pairs(built_store: Path, tmp_path: Path, pair):
     assert (tmp_path / "pair.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(ValueError, match="holds pairs 0 to"):
         plot_pair(store, len(store.pairs["note"]), tmp_path / "pair.png")
+    with pytest.raises(ValueError, match=r"cannot draw .*pair\.gif; expected a name that ends in \.png, \.pdf, \.svg"):
+        plot_pair(store, number, tmp_path / "pair.gif")
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        plot_pair(store, number, tmp_path / "none" / "pair.png")
 
 
 def test_writing_refuses_what_does_not_fit(tmp_path: Path):

@@ -16,6 +16,7 @@ from sfmodel.checkpoint import (
     write_tensors,
 )
 from sfmodel.networks import NetworkSettings, build_network
+from sfmodel.report import write_report
 
 TINY = NetworkSettings("reduced", 24, 9, 12, ((2,),), 0, (8,))
 
@@ -115,7 +116,12 @@ def test_config_and_weights_of_different_networks(run_dir):
         ("{", "is no JSON"),
         ("[]", "not a run of sfmodel"),
         ('{"format": "sfmodel-run", "format_version": 9}', "format version 9; this sfmodel reads version 1"),
-        ('{"format": "sfmodel-run", "format_version": 1}', "network settings cannot be used"),
+        ('{"format": "sfmodel-run", "format_version": 1}', "section 'network' is missing"),
+        (
+            '{"format": "sfmodel-run", "format_version": 1, "network": "x"}',
+            "section 'network' is .x.; expected",
+        ),
+        ("[" * 200_000 + "]" * 200_000, "is no JSON"),
         ('{"format": "sfmodel-run", "format_version": 1, "network": {"name": "x"}}', "cannot be used"),
     ],
 )
@@ -180,6 +186,31 @@ def test_an_exported_network_stands_alone(run_dir, tmp_path_factory):
 def export_of(run_dir, folder, which):
     export_network(run_dir, folder / f"{which}.safetensors", which)
     return folder / f"{which}.safetensors"
+
+
+@pytest.mark.parametrize("facts", [None, 5, [1], {"config": 5}])
+def test_facts_of_other_types(run_dir, facts):
+    write_tensors(run_dir / "best.safetensors", build_network(TINY).state_dict(), WEIGHTS_FORMAT, facts)
+    with pytest.raises(ValueError, match="facts in its metadata are no JSON object"):
+        load_network(run_dir)
+
+
+def test_facts_that_are_deep(run_dir, monkeypatch):
+    deep = "[" * 100_000 + "]" * 100_000
+    with monkeypatch.context() as patched:
+        patched.setattr("sfmodel.checkpoint.json.dumps", lambda _facts: deep)
+        write_tensors(run_dir / "best.safetensors", build_network(TINY).state_dict(), WEIGHTS_FORMAT, {})
+    with pytest.raises(ValueError, match="facts in its metadata are no JSON object"):
+        load_network(run_dir)
+
+
+@pytest.mark.parametrize("store", [None, []])
+def test_configs_without_a_store(run_dir, store):
+    write_config(run_dir, config_of(TINY) | {"store": store})
+    with pytest.raises(ValueError, match=r"section 'store' is (null|\[\]); expected an object"):
+        export_network(run_dir, run_dir / "net.safetensors")
+    with pytest.raises(ValueError, match=r"section 'store' is (null|\[\]); expected an object"):
+        write_report(run_dir)
 
 
 def test_what_cannot_be_exported(run_dir, tmp_path):

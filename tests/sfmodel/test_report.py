@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from sfdata.page import document, table, text
 from sfdata.schema import array_sha256
+from sfdata.zipped import write_zip
 from sfmodel.cli import main
 from sfmodel.evaluation import EvaluationResult, evaluate
 from sfmodel.examples import choose_examples
@@ -20,6 +21,7 @@ from sfmodel.figures import DOTS_PER_IN, WIDTH_IN, hit_rates, png_bytes, trainin
 from sfmodel.report import write_report
 from sfmodel.settings import TrainingSettings
 from sfmodel.training import train
+from tests.range_server import serving
 
 NASTY = 'Études <script>alert("1")</script> & $x$ 練習曲 no_space_to_break_a_line_at_in_all_this_long_name_of_a_file'
 
@@ -103,6 +105,17 @@ def test_missing_store_and_run_are_explained(run_dir, tmp_path):
         write_report(tmp_path)
     result = CliRunner().invoke(main, ["report", str(tmp_path)])
     assert result.exit_code == 2 and "no config.json" in result.output
+
+
+def test_a_store_with_an_address(run_dir, small_store, tmp_path, monkeypatch):
+    monkeypatch.setenv("SFDATA_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "served").mkdir()
+    write_zip(small_store, tmp_path / "served" / "small.zarr.zip")
+    with serving(tmp_path / "served") as server:
+        page = write_report(run_dir, f"{server.url}/small.zarr.zip", tmp_path / "out")
+        assert "small.zarr.zip" in page.read_text()
+        with pytest.raises(FileNotFoundError, match=r"no store at http://.*/none\.zarr"):
+            write_report(run_dir, f"{server.url}/none.zarr", tmp_path / "out")
 
 
 def results_with(predicted: np.ndarray, base: EvaluationResult, score: np.ndarray) -> EvaluationResult:
