@@ -1,4 +1,4 @@
-"""A file server on loopback that answers byte ranges, counts what it sends, can break off, refuse, send all, be silent."""
+"""A file server on loopback: answers byte ranges, counts what it sends; can break off, refuse, send all, be silent."""
 
 import re
 from collections.abc import Iterator
