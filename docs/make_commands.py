@@ -27,7 +27,7 @@ PAGE = Path(__file__).with_name("commands.md")
 GROUPS = {"sfdata": sfdata.cli.main, "sfmodel": sfmodel.cli.main}
 COLUMNS = "102"
 MOST_LINES = 14
-LASTS_S = 40  # of each piece
+LASTS_S = 48  # of each piece: so the sonata's performance has the 45 s that 'sfdata edit' needs
 MIDI = {"prelude.mid": "Bach*A-flat*", "fugue.mid": "Bach*F-sharp*", "sonata.mid": "Scarlatti*K9_*"}
 RECIPE = """name = "mine"
 seed = 1

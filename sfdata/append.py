@@ -20,6 +20,7 @@ from sfdata.notes import NoteArray
 from sfdata.outline import PieceOutline, notes_digest
 from sfdata.place import Place
 from sfdata.plan import Skipped
+from sfdata.portable import portable
 from sfdata.recipe import Recipe
 from sfdata.schema import TABLES
 from sfdata.splits import group_works
@@ -77,7 +78,7 @@ class Held:
         """What an attribute of the new store tells of the builds before: rows of the tables, recipe and software."""
         attrs = self.store.attrs
         rows = {table: self.store.rows(table) for table in TABLES}
-        own = {"rows": rows, "recipe": attrs["recipe"], "software": attrs["software"]}
+        own = {"rows": rows, "recipe": portable(attrs["recipe"]), "software": attrs["software"]}
         return [*attrs.get("appended_to", []), own]
 
     def pieces(self) -> list[PieceOutline]:

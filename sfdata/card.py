@@ -4,10 +4,27 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
 from sfdata.permissions import Permission
 
 _HUGGING_FACE = {"CC-BY-4.0": "cc-by-4.0", "CC0-1.0": "cc0-1.0", "MIT": "mit", "GPL-2.0-only": "gpl-2.0"}
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def spdx_identifier(licence: str) -> str:
+    """SPDX's identifier of a licence as its list spells it; empty where that knows none.
+
+    Examples
+    --------
+    >>> [spdx_identifier(text) for text in ("cc-by-4.0", "PublicDomain", "MIT OR CC0-1.0", "LicenseRef-mine")]
+    ['CC-BY-4.0', '', '', '']
+    """
+    try:
+        known = str(canonicalize_license_expression(licence))
+    except InvalidLicenseExpression:
+        return ""
+    return "" if " " in known or known.startswith("LicenseRef-") else known
 
 
 def piece_licences(permission: Permission) -> list[str]:
@@ -29,7 +46,7 @@ def front_matter(title: str, pairs: int, permission: Permission, kind: str = "za
         Further lines.
     """
     licences = piece_licences(permission)
-    known = [_HUGGING_FACE.get(licence, "other") for licence in licences]
+    known = [_HUGGING_FACE.get(spdx_identifier(licence), "other") for licence in licences]
     licence = known[0] if len(known) == 1 else "other"
     lines = ["---", f"pretty_name: {json.dumps(title)}", f"license: {licence}"]
     if licence == "other":
@@ -40,7 +57,9 @@ def front_matter(title: str, pairs: int, permission: Permission, kind: str = "za
     return "\n".join([*lines, *more, "---", ""])
 
 
-def dataset_card(name: str, file: str, facts: dict[str, Any], permission: Permission, command: str, audio: int) -> str:
+def dataset_card(
+    name: str, file: str, facts: dict[str, Any], permission: Permission, commands: Sequence[str], audio: int
+) -> str:
     """README.md of a shared store.
 
     Parameters
@@ -50,8 +69,8 @@ def dataset_card(name: str, file: str, facts: dict[str, Any], permission: Permis
     facts : dict
         As :func:`sfdata.info.info` gives them.
     permission : Permission
-    command : str
-        That builds it again.
+    commands : sequence of str
+        That build it again.
     audio : int
         How many renditions lie beside it as sound.
     """
@@ -95,10 +114,10 @@ sfmodel train {file} -o run/
 ## Build it again
 
 `recipe.toml` is the whole recipe with its seed; the same files, soundfonts and software give the same bytes.
-`build.json` tells which they were, and what is to be put beside the recipe:
+`build.json` tells which they were, and what is to be put beside the recipe. In its folder:
 
 ```sh
-{command}
+{chr(10).join(commands)}
 ```
 
 ## Licences
@@ -129,7 +148,8 @@ def licence_text(permission: Permission) -> str:
     for licence in permission.licences:
         under = [credit for credit in permission.credits if credit.licence == licence]
         pieces = sum(credit.of == "piece" for credit in under)
-        link = f"\n  https://spdx.org/licenses/{licence}.html" if " " not in licence else ""
+        known = spdx_identifier(licence)
+        link = f"\n  https://spdx.org/licenses/{known}.html" if known else ""
         parts.append(f"{licence}: {pieces} pieces, {len(under) - pieces} instruments{link}")
     restricted = "".join(f"\nNot for commercial use: {what}" for what in permission.noncommercial)
     return (
@@ -142,7 +162,8 @@ def licence_text(permission: Permission) -> str:
 
 def citation(name: str, licences: list[str], published: str, credits: list[str]) -> str:
     """CITATION.cff (YAML; JSON strings are YAML strings)."""
-    licence = f"license: {licences[0]}\n" if len(licences) == 1 and " " not in licences[0] else ""
+    known = spdx_identifier(licences[0]) if len(licences) == 1 else ""
+    licence = f"license: {known}\n" if known else ""
     references = "".join(
         f"  - type: data\n    title: {json.dumps(credit)}\n    authors:\n      - name: {json.dumps(credit)}\n"
         for credit in credits

@@ -55,13 +55,15 @@ class EditResult:
 
     Attributes
     ----------
-    written : list of str
-        Names of the folders, those that were there already included.
+    written, kept : list of str
+        Names of the folders that were made, and of those that were there already, made of the same recordings with the
+        same seed.
     skipped : list of dict
         ``source`` and ``reason``.
     """
 
     written: list[str]
+    kept: list[str]
     skipped: list[dict[str, str]]
 
 
@@ -80,13 +82,13 @@ def edit_recordings(
     source : path
         See :func:`sfdata.aligned.find_recorded`.
     output : path
-        A folder; is given one for each recording and kind, ``NAME--KIND``.
+        A folder outside of `source`; is given one for each recording and kind, ``NAME--KIND``.
     kinds : sequence of str
         Of :data:`sfdata.edits.KINDS`.
     seed : int
         Each edit is drawn from (seed, name, kind), whatever else is made.
     overwrite : bool
-        Make those anew that are there.
+        Make those anew that are there; without it, those that are there have to be the same that would be made.
     progress : callable, optional
 
     Raises
@@ -94,35 +96,50 @@ def edit_recordings(
     FileNotFoundError
         If the folder is not there or holds no recordings.
     ValueError
-        If a kind is unknown.
+        If a kind is unknown, `output` lies in `source`, folders are there that were made otherwise (then nothing is
+        written), or nothing could be made.
+    OSError
+        If nothing can be written to `output`.
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         raise ValueError(f"edit {unknown[0]!r}; expected one of {', '.join(KINDS)}")
-    written: list[str] = []
-    skipped: list[dict[str, str]] = []
-    folders, output = find_recorded(Path(source)), Path(output)
-    for number, folder in enumerate(folders):
-        recordings: list[RecordingFiles] = []
+    source, output = Path(source), Path(output)
+    folders = find_recorded(source)
+    if output.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"{output} lies in {source}, whose recordings are edited; expected a folder outside of it")
+    done = EditResult([], [], [])
+    edits: list[_Edit] = []
+    for folder in folders:
         try:
             recordings = recording_files(folder)
         except ValueError as error:
-            skipped.append({"source": folder.name, "reason": str(error)})
+            done.skipped.append({"source": folder.name, "reason": str(error)})
+            continue
         for files in recordings:
             name = f"{folder.name}-{files.who}" if files.who else folder.name
-            for kind in kinds:
-                target = output / f"{name}--{kind}"
-                if target.exists() and not overwrite:
-                    written.append(target.name)
-                    continue
-                try:
-                    _edit_one(folder, files, kind, seed, name, target)
-                    written.append(target.name)
-                except (ValueError, FileNotFoundError) as error:
-                    skipped.append({"source": f"{name}, {kind}", "reason": str(error)})
+            edits += [_Edit(folder, files, kind, seed, name, output / f"{name}--{kind}") for kind in kinds]
+    kept = [] if overwrite else [edit for edit in edits if edit.target.exists()]
+    _check_kept(kept)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"cannot make the folder {output}: {error.strerror}") from None
+    for number, edit in enumerate(edits):
+        if edit in kept:
+            done.kept.append(edit.target.name)
+            continue
+        try:
+            _edit_one(edit)
+            done.written.append(edit.target.name)
+        except (ValueError, FileNotFoundError) as error:
+            done.skipped.append({"source": f"{edit.name}, {edit.kind}", "reason": str(error)})
         if progress:
-            progress("edited", number + 1, len(folders))
-    return EditResult(written, skipped)
+            progress("edited", number + 1, len(edits))
+    if not done.written and not done.kept:
+        first = done.skipped[0]
+        raise ValueError(f"{source}: nothing could be edited: {first['source']}: {first['reason']}")
+    return done
 
 
 def read_edited(folder: str | Path) -> EditedRecording:
@@ -157,13 +174,51 @@ def read_edited(folder: str | Path) -> EditedRecording:
     )
 
 
-def _edit_one(folder: Path, files: RecordingFiles, kind: str, seed: int, name: str, target: Path) -> None:
+@dataclass(frozen=True)
+class _Edit:
+    """One to be made."""
+
+    folder: Path
+    files: RecordingFiles
+    kind: str
+    seed: int
+    name: str
+    target: Path
+
+
+def _check_kept(edits: Sequence[_Edit]) -> None:
+    """Check that folders that are there were made as they would be made now."""
+    sums: dict[Path | None, str] = {}
+    others = []
+    for edit in edits:
+        sound = edit.files.sound
+        if sound not in sums:
+            sums[sound] = "" if sound is None else file_sha256(sound)
+        try:
+            told = json.loads((edit.target / "meta.json").read_text(encoding="utf-8"))["edit"]
+            same = (told["kind"], told["seed"], told["made_from_sha256"]) == (edit.kind, edit.seed, sums[sound])
+        except (OSError, ValueError, KeyError, TypeError):
+            same = False
+        if not same:
+            others.append(edit.target.name)
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise ValueError(
+            f"{edits[0].target.parent}: {others[0]}{more}, made with another seed or of other sound; expected what "
+            "these recordings give with this seed: take another folder, or overwrite"
+        )
+
+
+def _edit_one(edit: _Edit) -> None:
     """Write one edited recording, whole or not at all."""
-    recording = read_recording(folder, files)
+    folder, kind, target = edit.folder, edit.kind, edit.target
+    recording = read_recording(folder, edit.files)
     rate_hz = soundfile.info(recording.sound).samplerate
     samples = read_audio(recording.sound, rate_hz)
-    digest = int.from_bytes(hashlib.sha256(f"{name}\n{kind}".encode()).digest()[:8], "big")
-    pieces = draw_edit(kind, recording.performance_s, len(samples) / rate_hz, np.random.default_rng((seed, digest)))
+    digest = int.from_bytes(hashlib.sha256(f"{edit.name}\n{kind}".encode()).digest()[:8], "big")
+    pieces = draw_edit(
+        kind, recording.performance_s, len(samples) / rate_hz, np.random.default_rng((edit.seed, digest))
+    )
     edited = apply_edit(pieces, samples, rate_hz, recording.performance_s, recording.score_s)
     made = target.with_name(f".{target.name}.part")
     shutil.rmtree(made, ignore_errors=True)
@@ -174,7 +229,7 @@ def _edit_one(folder: Path, files: RecordingFiles, kind: str, seed: int, name: s
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8-sig"))
     meta |= {"title": f"{meta['title']} ({kind})", "sha256": file_sha256(made / "performance.flac")}
     meta["median_audio_lag_s"] = 0.0  # the rows of alignment.csv tell when onsets sound
-    meta["edit"] = _told(kind, edited, pieces, seed) | {"made_from_sha256": file_sha256(recording.sound)}
+    meta["edit"] = _told(kind, edited, pieces, edit.seed) | {"made_from_sha256": file_sha256(recording.sound)}
     (made / "meta.json").write_text(json.dumps(meta, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if target.exists():
         shutil.rmtree(target)

@@ -18,7 +18,7 @@ from sfdata.permissions import permission_of, refuse_forbidden
 from sfdata.progress import Progress
 from sfdata.store import Store, open_store
 from sfdata.validate import refuse_invalid
-from sfdata.whole_folder import folder_size, refuse_existing, whole_folder
+from sfdata.whole_folder import check_name, folder_size, refuse_existing, refuse_inside, whole_folder
 
 MARKER = "export.json"
 SHARD_PAIRS = 2048  # some 97 MB, with references of 240 and snippets of 27 frames of 88 float16 bins
@@ -113,13 +113,15 @@ def export(
     if settings.to == "datasets":
         export_datasets.pyarrow()  # which is told at once if it is not there
     store = open_store(path)
+    name = check_name(name or store.place.name.removesuffix(".zip").removesuffix(".zarr"))
+    if store.place.is_local:
+        refuse_inside(folder, store.place.path)
     counts = shard_counts(store, settings.shard_pairs)
     if not counts:
         raise ValueError(f"{path} holds no pairs; there is nothing to export")
     permission = permission_of(store)
     refuse_forbidden(permission, str(path), allow_noncommercial)
     refuse_invalid(path)
-    name = name or store.place.name.removesuffix(".zip").removesuffix(".zarr")
     pairs = {split: len(store.pair_rows(split)) for split in counts}
     with whole_folder(folder, overwrite, MARKER) as scratch:
         written = list(FORMATS[settings.to](store, scratch, settings, progress))

@@ -78,13 +78,20 @@ def build_pairs(
         for side in sides:
             if side not in both:
                 other = next(iter(both.values()))[0].file
-                skipped.append(Skipped(other, f"has no counterpart among the {side}s in {sides[side]}"))
+                skipped.append(Skipped(other, f"has no counterpart among the {side}s in {sides[side].name}"))
         if len(both) == len(sides):
             try:
                 plans.append(_plan(sides, both, recipe, {"licence": licence, "attribution": attribution}))
             except Exception as error:  # whatever a damaged file brings up
                 skipped.append(skip(both["snippet"][0].file, error))
-    attrs = recipe.as_dict() | {"sources": [{"references": sides["reference"].name, "snippets": sides["snippet"].name}]}
+    played = [rendition for plan in plans for rendition in plan.renditions]
+    attrs = recipe.as_dict() | {
+        "sources": [{"references": str(sides["reference"]), "snippets": str(sides["snippet"])}],
+        "instruments": {
+            "references": sorted({one.instrument.name for one in played if one.is_reference}),
+            "snippets": sorted({one.instrument.name for one in played if one.is_snippet}),
+        },
+    }
     pieces = [outline_of(plan, recipe) for plan in _merged(plans)]
     with only_builder(target), Workers(workers) as crew:
         check_target(target, overwrite)

@@ -11,6 +11,7 @@ from sfdata.layout import StoreSettings
 from sfdata.maps_settings import MapsSettings
 from sfdata.metadata import Selection
 from sfdata.midi import MidiSettings
+from sfdata.portable import SHIPPED_PREFIX
 from sfdata.render import RenderSettings
 from sfdata.rooms import RoomFile, find_rooms
 from sfdata.schema import SPLITS
@@ -22,7 +23,6 @@ from sfdata.splits import SplitSettings
 from sfdata.voices import VoiceSettings
 from sfdata.windows import WindowSettings
 
-SHIPPED_PREFIX = "shipped:"
 PLAIN_OPERATIONS: dict[str, Any] = {
     "copies": 1,
     "tempo": (0.8, 1.25),

@@ -14,8 +14,8 @@ from sfdata.info import summary
 from sfdata.page import counted, document, paragraph, picture, table, text
 from sfdata.permissions import permission_of
 from sfdata.progress import Progress
+from sfdata.rebuild import recipe_toml
 from sfdata.rerender import Rerenderer
-from sfdata.share import recipe_toml
 from sfdata.store import Store, open_store
 from sfdata.validate import Problem, remarks, validate
 

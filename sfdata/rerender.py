@@ -69,7 +69,10 @@ class Rerenderer:
         FileNotFoundError, ValueError
             If it is not there or holds none.
         """
-        return self.recipe.rooms()
+        try:
+            return self.recipe.rooms()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error}; a store tells the folder's name only: go where it lies") from None
 
     def instrument(self, row: int) -> Instrument:
         """Find a rendition's instrument on this machine.

@@ -6,26 +6,24 @@ The folder is made beside its name and renamed when whole. The same store gives 
 import datetime
 import hashlib
 import json
-import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import tomli_w
 
 from sfdata.card import attribution, citation, dataset_card, licence_text, piece_licences
 from sfdata.croissant import croissant
 from sfdata.info import info
 from sfdata.permissions import permission_of, refuse_forbidden
+from sfdata.portable import portable_attrs
 from sfdata.progress import Progress
+from sfdata.rebuild import rebuild_of
 from sfdata.share_audio import write_audio
 from sfdata.store import Store, open_store
 from sfdata.validate import refuse_invalid
-from sfdata.whole_folder import folder_size, list_files, refuse_existing, whole_folder
+from sfdata.whole_folder import check_name, folder_size, list_files, refuse_existing, refuse_inside, whole_folder
 from sfdata.zipped import write_zip
 
-_PATHS = ("midi", "aligned", "maps", "references", "snippets", "metadata")  # keys of a recipe's sources
+MARKER = "build.json"
 
 
 @dataclass(frozen=True)
@@ -81,28 +79,31 @@ def share(
     FileNotFoundError
         If there is no store.
     ValueError
-        If it is not valid, a licence forbids it, or the folder is there already.
+        If it is not valid, a licence forbids it, the folder is there already or lies in the store, or name or date
+        cannot be one.
     """
     folder, store = Path(folder), open_store(path)
     if not store.place.is_local or store.place.is_zip:
         raise ValueError(f"{path} is no folder of this machine; a store that was pulled is shared as it came")
-    refuse_existing(folder, overwrite)
+    name = check_name(name or store.place.name.removesuffix(".zarr"))
+    date = _iso_date(date) if date else datetime.date.today().isoformat()
+    refuse_existing(folder, overwrite, MARKER)
+    refuse_inside(folder, store.place.path)
     permission = permission_of(store)
     refuse_forbidden(permission, str(path), allow_noncommercial)
     refuse_invalid(path)
-    name, date = name or store.place.name.removesuffix(".zarr"), date or datetime.date.today().isoformat()
-    with whole_folder(folder, overwrite) as scratch:
+    with whole_folder(folder, overwrite, MARKER) as scratch:
         file = f"{name}.zarr.zip"
-        write_zip(store.place.path, scratch / file)
+        write_zip(store.place.path, scratch / file, {"zarr.json": _root_metadata(store)})
         sounds = write_audio(store, scratch / "audio", progress) if audio else 0
-        facts, build = info(path), _build_facts(store, name)
+        facts, again = info(path), rebuild_of(store, name)
         texts = {
-            "README.md": dataset_card(name, file, facts, permission, build["command"], sounds),
+            "README.md": dataset_card(name, file, facts, permission, again.commands, sounds),
             "LICENSE": licence_text(permission),
             "ATTRIBUTION.md": attribution(permission),
             "CITATION.cff": citation(name, piece_licences(permission), date, _credited(permission.credits)),
-            "recipe.toml": recipe_toml(store.attrs["recipe"]),
-            "build.json": json.dumps(build, indent=1, ensure_ascii=False) + "\n",
+            **again.recipes,
+            MARKER: json.dumps(again.facts(store), indent=1, ensure_ascii=False) + "\n",
         }
         for target, text in texts.items():
             (scratch / target).write_text(text, encoding="utf-8")
@@ -120,58 +121,25 @@ def share(
     return Shared(str(folder), *folder_size(folder), permission.licences, permission.remarks)
 
 
-def _build_facts(store: Store, name: str) -> dict[str, Any]:
-    """How to build it again: the command, and what must be the same for the same bytes."""
-    pieces = store.pieces
-    folders = {
-        value
-        for source in _portable(store.attrs["recipe"])["sources"]
-        for key, value in source.items()
-        if key in _PATHS and value and not str(value).startswith("shipped:")
-    }
-    return {
-        "command": f"sfdata build recipe.toml -o {shlex.quote(name + '.zarr')}",
-        "put_beside_recipe": sorted(folders),  # known by their checksums below
-        "seed": store.attrs["seed"],
-        "build_sha256": store.attrs.get("build_sha256", ""),
-        "software": store.attrs.get("software", {}),
-        "pieces": {str(file): str(sha) for file, sha in zip(pieces["file"], pieces["sha256"], strict=True)},
-        "soundfonts": {
-            str(name): str(sha)
-            for name, sha in zip(store.instruments["name"], store.instruments["sha256"], strict=True)
-            if sha
-        },
-    }
+def _root_metadata(store: Store) -> bytes:
+    """Zarr's metadata of the store's group, with no word about where its sources lay."""
+    content = (store.place.path / "zarr.json").read_bytes()
+    metadata = json.loads(content)
+    told = portable_attrs(metadata["attributes"])
+    if told == metadata["attributes"]:
+        return content
+    return json.dumps({**metadata, "attributes": told}, indent=2).encode()
 
 
-def recipe_toml(recipe: Mapping[str, Any]) -> str:
-    """Write a store's recorded recipe as TOML, its sources beside it."""
-    return tomli_w.dumps(_without_none(_portable(recipe)))
-
-
-def _portable(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe with its sources beside it: where they lay on the maker's machine means nothing elsewhere."""
-    sources = []
-    for number, source in enumerate(recipe.get("sources", [])):
-        suffix = f"-{number + 1}" if number else ""
-        beside = {
-            key: f"{key}{suffix}" for key in _PATHS if source.get(key) and not str(source[key]).startswith("shipped:")
-        }
-        sources.append({**source, **beside})
-    return {**recipe, "sources": sources}
+def _iso_date(text: str) -> str:
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"date {text!r}; expected one such as 2026-11-25") from None
 
 
 def _credited(credits: Any) -> list[str]:
     return sorted({credit.attribution for credit in credits if credit.of == "piece" and credit.attribution})
-
-
-def _without_none(value: Any) -> Any:
-    """What TOML can say: no value there is nothing here."""
-    if isinstance(value, Mapping):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_none(item) for item in value if item is not None]
-    return value
 
 
 def _index(folder: Path) -> dict[str, Any]:

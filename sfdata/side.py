@@ -56,7 +56,7 @@ def read_side(
     Parameters
     ----------
     path : path
-        ``.mid`` or ``.midi``; or sound: flac, wav, ogg, mp3.
+        ``.mid`` or ``.midi``, played with its sustain pedal; or sound: flac, wav, ogg, mp3.
     spectrogram : SpectrogramSettings
     soundfont : str
         Plays MIDI: an instrument's name, or a path.
@@ -140,7 +140,7 @@ def open_sound(
     if suffix not in MIDI_SUFFIXES:
         endings = f"MIDI ({', '.join(MIDI_SUFFIXES)}) or sound ({', '.join(SOUND_ENDINGS)})"
         raise ValueError(f"{path} ends in {suffix!r}; expected {endings}")
-    piece = _read_midi(path)
+    piece = _read_midi(path, pedal=True)
     notes = snap_to_event_grid(piece.notes, sample_rate_hz)
     if velocity is not None:
         notes["velocity"] = velocity
@@ -168,8 +168,8 @@ def _side(path: Path, blocks: Iterator[Samples], spectrogram: SpectrogramSetting
     return Side(path.name, np.concatenate(frames), spectrogram.frame_rate_hz, start_s)
 
 
-def _read_midi(path: Path) -> Piece:
+def _read_midi(path: Path, pedal: bool = False) -> Piece:
     try:
-        return read_piece(path, MidiSettings())
+        return read_piece(path, MidiSettings(pedal=pedal))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

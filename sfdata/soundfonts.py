@@ -72,7 +72,7 @@ class Check:
     absent: tuple[str, ...]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8192)  # of all files of a shared folder
 def _sha256(path: str, size: int, modified_ns: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

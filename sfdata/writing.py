@@ -23,6 +23,7 @@ from sfdata.layout import create_frames, finish_store, settings_attrs
 from sfdata.outline import PieceOutline
 from sfdata.place import Place
 from sfdata.plan import Skipped, none_usable
+from sfdata.portable import portable, without_folders
 from sfdata.progress import Progress
 from sfdata.recipe import Recipe
 from sfdata.render import preset_name
@@ -76,11 +77,15 @@ def check_target(target: Place, overwrite: bool, recipe_attrs: dict[str, Any] | 
     if overwrite and target.is_local:
         return
     try:
-        same = recipe_attrs is not None and open_store(target).attrs["recipe"] == json.loads(json.dumps(recipe_attrs))
+        same = recipe_attrs is not None and _as_stored(open_store(target).attrs["recipe"]) == _as_stored(recipe_attrs)
     except ValueError:
         same = not target.is_local and target.beside(".wip").read(CONTENT) is not None  # an interrupted build
     if not same:
         raise _exists(target)
+
+
+def _as_stored(recipe_attrs: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(portable(recipe_attrs)))
 
 
 def _exists(target: Place) -> ValueError:
@@ -137,10 +142,10 @@ def write_store(
     if held and frames == held.store.frames.shape[0]:
         return _result(held.store, target, skipped, began)  # it holds all that the recipe makes
     attrs = {
-        **settings_attrs(recipe.spectrogram, recipe.windows, recipe_attrs),
+        **settings_attrs(recipe.spectrogram, recipe.windows, portable(recipe_attrs)),
         "seed": recipe.seed,
         "software": software_versions(),
-        "skipped": [{"source": entry.source, "reason": entry.reason} for entry in skipped],
+        "skipped": [{"source": entry.source, "reason": without_folders(entry.reason)} for entry in skipped],
         **({"appended_to": held.history()} if held else {}),
     }
 

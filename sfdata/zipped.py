@@ -4,10 +4,11 @@ Nothing in a zip is compressed: Zarr's chunks are already, and so a part of a pa
 zip from a stranger may lie; what ours never hold is refused before anything of it is read.
 """
 
+import re
 import stat
 import weakref
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,28 +19,44 @@ from sfdata.remote_zip import open_remote
 
 MOST_PARTS = 1_000_000
 _BLOCK_BYTES = 1 << 20
+_OWN = re.compile(r"(?:.+/)?(?:zarr\.json|c(?:[./]\d+)*)")  # what Zarr itself names so
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
 
 
-def write_zip(folder: Path, target: Path) -> None:
-    """Zip a folder's files, uncompressed and in order, so that the same content gives the same bytes.
+def write_zip(folder: Path, target: Path, instead: Mapping[str, bytes] | None = None) -> None:
+    """Zip a store's files, uncompressed and in order, so that the same content gives the same bytes.
+
+    What else lies in its folder, such as a file manager's or one's own notes, stays there.
+
+    Parameters
+    ----------
+    folder, target : Path
+    instead : mapping of str to bytes, optional
+        Content for files, by their path in the store, in place of what they hold.
 
     Raises
     ------
     ValueError
-        If something in the folder is neither a file nor a folder.
+        If something with the name of a store's file is neither a file nor a folder, or links to a folder.
     """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise ValueError(f"{path} is neither a file nor a folder; a store holds nothing else")
-            if path.is_dir():
+            name, is_folder = path.relative_to(folder).as_posix(), path.is_dir()
+            if not (_OWN.fullmatch(name) or (is_folder and path.is_symlink())):
                 continue
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _DATE)
+            if path.is_symlink() or not (is_folder or path.is_file()):
+                raise ValueError(f"{path} is neither a file nor a folder; a store holds nothing else")
+            if is_folder:
+                continue
+            entry = zipfile.ZipInfo(name, _DATE)
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as sink:
-                while part := source.read(_BLOCK_BYTES):
-                    sink.write(part)
+            with archive.open(entry, "w", force_zip64=True) as sink:
+                if instead and name in instead:
+                    sink.write(instead[name])
+                    continue
+                with path.open("rb") as source:
+                    while part := source.read(_BLOCK_BYTES):
+                        sink.write(part)
 
 
 def check_parts(name: str, parts: Iterable[zipfile.ZipInfo], file_bytes: int) -> None:

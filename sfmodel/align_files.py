@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfdata.files import check_folder_of, write_atomically
+from sfdata.files import check_different, check_folder_of, write_atomically
 from sfdata.notes import round_to_ticks
 from sfdata.side import MIDI_SUFFIXES, SCORE_VELOCITY, read_side, side_notes
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
@@ -15,6 +15,7 @@ from sfmodel.evidence import LEARNED, open_evidence
 
 EVERY_S = 0.1  # rows of a reference that is sound
 TOGETHER_S = 0.01  # notes that begin within less are one onset
+EARLY_S = 0.05  # a first note that is found so much before the sound begins, begins with it
 MOST_SHOWN = 62  # characters of a name in the picture
 
 
@@ -54,12 +55,16 @@ def align_files(
     FileNotFoundError
         If a file, or a folder to write into, is not there.
     ValueError
-        If a file cannot be read, or a MIDI file is to be written of a reference that is sound.
+        If a file cannot be read, or two are the same; if a MIDI file is to be written of a reference that is sound; if
+        the performance is found nowhere in the reference. Then nothing is written.
     """
     is_midi = reference.suffix.lower() in MIDI_SUFFIXES
     if midi is not None and not is_midi:
         raise ValueError(f"{reference} is sound; only of a MIDI reference can the notes be written as they were played")
-    for path in (output, midi, picture):
+    written = {"the alignment": output, "the performed MIDI": midi, "the picture": picture}
+    for given in ({"the reference": reference}, {"the performance": performance}):  # which may be one file
+        check_different(given | written)
+    for path in written.values():
         check_folder_of(path)
     hearing = open_evidence(evidence)
     score = read_side(reference, hearing.spectrogram, soundfont, SCORE_VELOCITY)
@@ -67,6 +72,11 @@ def align_files(
     aligned = align(score, played, hearing)
     onset_s = midi_onsets(reference) if is_midi else np.arange(score.start_s, score.end_s, EVERY_S)
     performed_s, score_s = alignment_rows(aligned, onset_s, played.end_s)
+    if len(score_s) < min(2, len(onset_s)):
+        raise ValueError(
+            f"{performance} is found nowhere in {reference}: {len(score_s)} of {len(onset_s)} places have a time; "
+            "expected sound of the piece, two notes of it or more"
+        )
     write_alignment(output, performed_s, score_s)
     done: dict[str, Any] = {"alignment": str(output), "rows": len(score_s)}
     done |= {"performance_s": round(played.end_s, 3), "reference_s": round(score.end_s, 3)}
@@ -80,9 +90,11 @@ def align_files(
 
 
 def performed_midi(reference: Path, aligned: Aligned) -> bytes:
-    """A MIDI file with every note, pedal and control of the reference at the time at which it was played.
+    """A MIDI file with the notes, pedals and controls of the reference at the times at which they were played.
 
-    What lies before the path's beginning, or after its end, keeps its distance from it.
+    What lies before the path's beginning, or after its end, keeps its distance from it. Notes that would begin before
+    the performance does were not played: they are left out, but for those of the first 50 ms, which begin with it;
+    controls hold on from its beginning.
     """
     import pretty_midi
 
@@ -93,15 +105,23 @@ def performed_midi(reference: Path, aligned: Aligned) -> bytes:
 
     def when(time_s: float) -> float:
         inside = min(max(time_s, first_s), last_s)
-        return max(0.0, float(known(np.array([inside]))[0]) + time_s - inside)
+        return float(known(np.array([inside]))[0]) + time_s - inside
 
     for part in source.instruments:
         copy = pretty_midi.Instrument(part.program, part.is_drum, part.name)
         for note in part.notes:
-            start_s, end_s = when(note.start), when(note.end)
+            if when(note.start) < -EARLY_S:
+                continue
+            start_s, end_s = max(0.0, when(note.start)), when(note.end)
             copy.notes.append(pretty_midi.Note(note.velocity, note.pitch, start_s, max(end_s, start_s + 0.01)))
-        for control in part.control_changes:
-            copy.control_changes.append(pretty_midi.ControlChange(control.number, control.value, when(control.time)))
+        before: dict[int, Any] = {}  # of each control, what it is at the beginning
+        for control in sorted(part.control_changes, key=lambda control: float(control.time)):
+            moved = pretty_midi.ControlChange(control.number, control.value, max(0.0, when(control.time)))
+            if moved.time > 0:
+                copy.control_changes.append(moved)
+            else:
+                before[control.number] = moved
+        copy.control_changes += before.values()
         target.instruments.append(copy)
     return _midi_bytes(target)
 

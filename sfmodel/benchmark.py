@@ -18,6 +18,7 @@ from sfdata.store import Store, open_store
 from sfmodel.baselines import BASELINES
 from sfmodel.bundled import BUNDLED, bundled_weights
 from sfmodel.evaluation import EvaluationResult, Method, evaluate, open_method
+from sfmodel.followers import FOLLOWERS
 from sfmodel.metrics import ERRORS, RATES, evaluate_predictions, piecewise_means
 
 STORE_FILE, JSON_FILE = "recordings.zarr", "benchmark.json"
@@ -73,6 +74,60 @@ def default_methods() -> list[str]:
     except ImportError:
         return names
     return [BUNDLED, *names] if bundled_weights().is_file() else names
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which methods are to be measured at what.
+
+    Attributes
+    ----------
+    windows, following : tuple of str, or None
+        None where that is not to be measured, empty for all methods that there are.
+    """
+
+    windows: tuple[str, ...] | None
+    following: tuple[str, ...] | None
+
+
+def methods_asked(task: str, methods: Sequence[str], is_store: bool) -> Asked:
+    """Choose what to measure by the methods' names; only windows can be of a store.
+
+    Parameters
+    ----------
+    task : str
+        ``windows``, ``following``, or ``all``: those of both to which the names belong.
+    methods : sequence of str
+        All if empty.
+    is_store : bool
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, where that can be told by itself, or a store is to be followed.
+
+    Examples
+    --------
+    >>> methods_asked("all", ["hmm", "align"], is_store=False)
+    Asked(windows=('hmm',), following=('align',))
+    >>> methods_asked("all", ["align"], is_store=False)
+    Asked(windows=None, following=('align',))
+    """
+    names = tuple(dict.fromkeys(methods))
+    if task == "windows":
+        return Asked(names, None)
+    followers = tuple(name for name in names if task == "following" or name in FOLLOWERS)
+    if is_store and (followers or task == "following"):
+        told = f"; {', '.join(followers)} cannot be measured on it" if followers else ""
+        raise ValueError(f"a store holds pairs of windows, in which nothing is followed{told}; expected recordings")
+    if task == "following":
+        return Asked(None, names)
+    others = tuple(name for name in names if name not in FOLLOWERS)
+    for name in others:
+        if name not in BASELINES and name != BUNDLED and not Path(name).exists():
+            known = ", ".join((BUNDLED, *BASELINES, *FOLLOWERS))
+            raise ValueError(f"method {name!r}; expected a run directory or weights, or one of {known}")
+    return Asked(others if others or not names else None, None if is_store or (names and not followers) else followers)
 
 
 def run_benchmark(

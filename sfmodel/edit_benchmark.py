@@ -104,9 +104,12 @@ def run_edit_benchmark(
     ValueError
         If one is no edited recording, or a method is unknown or not causal.
     """
-    chosen = [method for method in choose_followers(methods) if method.causal]
-    if not chosen:
-        raise ValueError(f"{', '.join(methods)}: none of them follows while it hears; expected causal followers")
+    named = choose_followers(methods)
+    chosen = [method for method in named if method.causal]
+    if methods and len(chosen) < len(named):
+        knowing = ", ".join(method.name for method in named if not method.causal)
+        causal = ", ".join(method.name for method in choose_followers() if method.causal)
+        raise ValueError(f"{knowing} does not follow while it hears, but knows the end; expected some of {causal}")
     folders = sorted(path.parent for path in Path(source).glob("*/alignment.csv"))
     if not folders:
         raise FileNotFoundError(f"no edited recordings in {source}; make some with 'sfdata edit'")

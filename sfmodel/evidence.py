@@ -16,14 +16,10 @@ from numpy.typing import NDArray
 from sfdata.spectrogram import SpectrogramSettings
 from sfmodel.features import raise_contrast
 from sfmodel.frame_matcher import FrameMatcher, load_frame_matcher
+from sfmodel.silence import CONTRAST_BINS, LEVEL_QUANTILE, Loudness, frame_levels, running_peak
 
 CELLS_PER_FRAME = 2
 LEARNED, CLASSIC = "follow", "features"
-SILENT_SHARE = 0.08  # of the loudest frame's level so far
-LEVEL_QUANTILE = 0.95
-PEAK_SHARE = 0.34  # what stands out from its neighbours, of all; noise has 0.32 or less, most frames of a piano more
-LOUDER = 3.0  # than all before: a note, if it has no peaks
-FILLING_FRAMES = 6  # the first windows hold sound in part
 LEARNED_WEIGHT, CLASSIC_WEIGHT = 0.67, 0.5  # where both are heard
 
 Float32Array = NDArray[np.float32]
@@ -78,57 +74,6 @@ def in_cells(values: Float32Array) -> Float32Array:
         else:
             cells[part::CELLS_PER_FRAME] = (1 - share) * values[:-1] + share * values[1:]
     return cells
-
-
-def running_peak(values: NDArray[np.float64], before: float) -> NDArray[np.float64]:
-    """The highest value up to each one, and of those before.
-
-    Examples
-    --------
-    >>> running_peak(np.array([1.0, 3.0, 2.0]), 1.5).tolist()
-    [1.5, 3.0, 3.0]
-    """
-    return np.maximum(np.maximum.accumulate(values), before)
-
-
-def frame_levels(frames: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Lengths of frames, (frames, bins), as vectors."""
-    return np.asarray(np.sqrt(np.einsum("fb,fb->f", frames, frames, dtype=np.float64)))
-
-
-def silent_frames(frames: NDArray[np.floating], loudest: float = 0.0) -> tuple[NDArray[np.bool_], float]:
-    """Which frames lie far below the loudest so far; and the loudest level.
-
-    Parameters
-    ----------
-    frames : ndarray, shape (frames, bins)
-    loudest : float
-        Of those before.
-    """
-    level = frame_levels(frames)
-    peak = running_peak(level, loudest)
-    return level <= SILENT_SHARE * peak, float(peak[-1]) if len(peak) else loudest
-
-
-class Beginning:
-    """Waits for the first note: before it, noise is silence.
-
-    A note has peaks, as noise has none; or it is louder by far than all that came before.
-    """
-
-    def __init__(self) -> None:
-        self.seen, self.loudest = 0, 0.0
-
-    def push(self, frames: NDArray[np.floating]) -> int:
-        """How many of the next frames, (frames, bins) of semitones, lie before the first note."""
-        spectrum = np.maximum(np.asarray(frames, dtype=np.float32), 0)
-        peaks = np.maximum(raise_contrast(spectrum[None], 1.0, ClassicEvidence.contrast_bins)[0], 0)
-        level, peak_level = frame_levels(spectrum), frame_levels(peaks)
-        before = np.concatenate([[self.loudest], running_peak(level, self.loudest)[:-1]])
-        compared = (before > 0) & (self.seen + np.arange(len(level)) >= FILLING_FRAMES)
-        found = (peak_level > PEAK_SHARE * level) | (compared & (level > LOUDER * before))
-        self.seen, self.loudest = self.seen + len(level), float(level.max(initial=self.loudest))
-        return int(found.argmax()) if found.any() else len(level)
 
 
 @dataclass(frozen=True)
@@ -190,7 +135,7 @@ class ClassicEvidence:
     rise_s: float = 0.04
     floor: float = 0.2
     contrast: float = 0.5
-    contrast_bins: int = 7
+    contrast_bins: int = CONTRAST_BINS
     absence: float = 0.3
     scale: float = 13.0
 
@@ -222,7 +167,7 @@ class _Classic:
 
     def _begin(self, bins: int) -> None:
         self.before = np.zeros((self.settings.lag_frames, bins), dtype=np.float32)
-        self.loudest = [0.0, 0.0]  # of spectra and of rises, so far
+        self.loudness, self.highest_rise = Loudness(), 0.0
 
     def push(self, frames: NDArray[np.floating]) -> Float32Array:
         heard = self._encode(frames)
@@ -241,9 +186,11 @@ class _Classic:
             usual: NDArray[np.float64] | float
             if whole:
                 usual = float(np.quantile(norm, LEVEL_QUANTILE))
-            else:  # of what is still to come nothing is known
-                usual = running_peak(norm, self.loudest[number])
-                self.loudest[number] = float(usual.max(initial=self.loudest[number]))
+            elif number == 0:  # of what is still to come nothing is known
+                usual = loudest = self.loudness.push(norm)
+            else:
+                usual = running_peak(np.minimum(norm, loudest), self.highest_rise)
+                self.highest_rise = float(usual.max(initial=self.highest_rise))
             length = np.sqrt(norm**2 + (settings.floor * usual) ** 2)
             parts.append(part * (weight / np.where(length > 1e-9, length, np.inf))[:, None].astype(np.float32))
         return np.concatenate(parts, axis=1)

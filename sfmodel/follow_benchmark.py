@@ -124,7 +124,8 @@ def method_figures(
         "without_offset": set_figures(shifted, draws=1)["piecewise"],
         "real_time_factor": real_time_factor,
         "worst_block_ms": 1000 * max(run.worst_block_s for run in runs) if method.causal else None,
-        # from a sound's arrival to the report of it: the wait for a block to fill, its work, and the delay asked for
+        # From a sound's arrival to the first report that has heard it: the wait until a frame is complete, where live
+        # sources end a block (see :mod:`sfmodel.live_follow`), the block's work, and the delay asked for.
         "latency_ms": frame_ms / 2 + 1000 * (BLOCK_S * real_time_factor + method.delay_s) if method.causal else None,
     }
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from sfdata.side import SCORE_VELOCITY, Side, existing_file, open_sound, read_side
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfdata.spectrogram import SpectrogramStream
-from sfmodel.evidence import CELLS_PER_FRAME, LEARNED, Beginning, Evidence, in_cells, open_evidence, silent_frames
+from sfmodel.evidence import CELLS_PER_FRAME, LEARNED, Evidence, in_cells, open_evidence
 from sfmodel.motion import Motion, MotionSettings
 from sfmodel.oltw import ArztSettings, ArztWarping, DixonSettings, DixonWarping
 from sfmodel.online_dtw import OnlineDtw, OnlineDtwSettings
+from sfmodel.silence import Beginning, Silence, struck_frames
 from sfmodel.trace import Trace
 
 AnyMotionSettings = MotionSettings | OnlineDtwSettings | DixonSettings | ArztSettings
@@ -103,7 +104,8 @@ class Follower:
         self.sample_rate_hz = spectrogram.sample_rate_hz
         self.step_s = 1 / spectrogram.frame_rate_hz
         self.cell_s = self.step_s / CELLS_PER_FRAME
-        silent, _ = silent_frames(reference.frames)
+        tonal = spectrogram.scale == "log"
+        silent = Silence(tonal).push(reference.frames)
         silent_cells = in_cells(silent.astype(np.float32)[:, None])[:, 0] > 0.5
         cells = len(silent_cells)
         self.motion: Motion | OnlineDtw | DixonWarping | ArztWarping
@@ -114,12 +116,12 @@ class Follower:
         elif isinstance(motion, ArztSettings):
             self.motion = ArztWarping(cells, self.cell_s, self.step_s, silent_cells, motion)
         else:
-            self.motion = Motion(cells, self.cell_s, self.step_s, silent_cells, motion)
+            struck = np.repeat(struck_frames(reference.frames), CELLS_PER_FRAME)[:cells]
+            self.motion = Motion(cells, self.cell_s, self.step_s, struck, motion)
         self._stream = SpectrogramStream(spectrogram)
         self._listening = self.evidence.listen(reference.frames)
-        self._loudest, self._steps = 0.0, 0
-        # bins of other scales cannot tell notes from noise
-        self._beginning = Beginning() if spectrogram.scale == "log" else None
+        self._silence, self._steps = Silence(tonal), 0
+        self._beginning = Beginning() if tonal else None
         self.performance_start_s = 0.0
         self._kept: list[tuple[float, NDArray[np.float32]]] | None = [] if keep_belief else None
         self._reports: list[Report] = []
@@ -185,8 +187,10 @@ class Follower:
         heard = self._listening.push(frames) if listen else [None] * len(frames)
         reports = []
         for is_silent, log_likelihood in zip(silent.tolist(), heard, strict=True):
-            # silence sounds alike wherever it is, but that places that are not silent speak against it
-            estimate = self.motion.step(None if is_silent else log_likelihood, is_silent and listen)
+            if listen or not isinstance(self.motion, Motion):  # silence sounds alike wherever it is
+                estimate = self.motion.step(None if is_silent else log_likelihood, is_silent and listen)
+            else:
+                estimate = self.motion.skip(is_silent)
             ahead_cells = estimate.cells_per_step * self._ahead_s / self.step_s
             cell = min(max(estimate.cell + ahead_cells, 0.0), self.motion.cells - 1.0)
             time_s = self._steps * self.step_s + self._heard_after_s + self.performance_start_s
@@ -205,8 +209,7 @@ class Follower:
         noise = self._beginning.push(frames) if self._beginning else 0
         if noise < len(frames):
             self._beginning = None
-        silent, self._loudest = silent_frames(frames[noise:], self._loudest)
-        return np.concatenate([np.ones(noise, dtype=bool), silent])
+        return np.concatenate([np.ones(noise, dtype=bool), self._silence.push(frames[noise:])])
 
     def _coarse_belief(self) -> NDArray[np.float32]:
         step = round(BELIEF_CELL_S / self.cell_s)

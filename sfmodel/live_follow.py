@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TextIO
 
 from sfdata.beats import read_beat_map
-from sfdata.side import MIDI_SUFFIXES
+from sfdata.side import MIDI_SUFFIXES, open_sound
 from sfdata.soundfonts import DEFAULT_INSTRUMENT
 from sfmodel.evidence import LEARNED
-from sfmodel.follower import open_follower
+from sfmodel.follower import Follower, open_follower
 from sfmodel.live import LiveStatistics, run_live
 from sfmodel.position_messages import JsonLines, OscMessages, Sender
-from sfmodel.sound_sources import BLOCK_S, FileSound, SoundSource, StreamedSound
+from sfmodel.sound_sources import BLOCK_S, FileSound, GivenSound, SoundSource, StreamedSound
 from sfmodel.wav_header import PcmFormat
 
 STANDARD_INPUT = "-"
@@ -55,14 +55,14 @@ def follow_live(
     soundfont: str = DEFAULT_INSTRUMENT,
     lines: TextIO | None = None,
 ) -> LiveStatistics:
-    """Follow a microphone, standard input, or a sound file at the pace at which it sounds.
+    """Follow a microphone, standard input, or a file at the pace at which it sounds.
 
     Parameters
     ----------
     reference : path
         MIDI or sound.
     performance : path, ``-`` or None
-        A sound file, standard input (WAV, or raw as `settings` say), or the microphone.
+        MIDI, which is rendered, or a sound file; standard input (WAV, or raw as `settings` say); or the microphone.
     settings : LiveSettings, optional
     evidence, soundfont :
         See :func:`sfmodel.follower.open_follower`.
@@ -74,7 +74,7 @@ def follow_live(
     FileNotFoundError
         If a file is not there.
     ValueError
-        If one cannot be read, there is no such microphone or port, or the settings do not fit.
+        If one cannot be read or holds no sound, there is no such microphone or port, or the settings do not fit.
     ImportError
         If what a microphone or a message needs is not installed: ``pip install 'sfdata[live]'``.
     """
@@ -92,17 +92,41 @@ def follow_live(
 
             beats = read_beat_map(reference)
             senders.append(stack.enter_context(MidiClock(open_port(settings.midi_port), beats)))
-        return run_live(follower, _source(performance, settings, follower.sample_rate_hz), senders)
+        told = run_live(follower, _source(performance, settings, follower, soundfont), senders)
+    if not told.interrupted:
+        check_reports(performance, told.reports, settings.delay_s)
+    return told
 
 
-def _source(performance: str | Path | None, settings: LiveSettings, rate_hz: int) -> SoundSource:
+def check_reports(performance: str | Path | None, reports: int, delay_s: float) -> None:
+    """Check that a performance gave reports.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if not reports:
+        name = "standard input" if str(performance) == STANDARD_INPUT else performance
+        delayed = f", or less than the delay of {delay_s} s" if delay_s else ""
+        raise ValueError(f"{name} holds no sound{delayed}; expected at least one sample")
+
+
+def _source(performance: str | Path | None, settings: LiveSettings, follower: Follower, soundfont: str) -> SoundSource:
+    rate_hz, block_s = follower.sample_rate_hz, settings.block_s
+    # The first frame has been heard half a window after the beginning: blocks that end then do not make it wait.
+    first_s = follower.spectrogram.n_fft / 2 / rate_hz % block_s
     if performance is None:
         from sfmodel.microphone import Microphone
 
-        return Microphone(rate_hz, settings.microphone, settings.block_s)
+        return Microphone(rate_hz, settings.microphone, block_s, first_s)
     if str(performance) == STANDARD_INPUT:
-        return StreamedSound(rate_hz, None if settings.raw is None else _raw(settings.raw), block_s=settings.block_s)
-    return FileSound(performance, rate_hz, settings.block_s)
+        raw = None if settings.raw is None else _raw(settings.raw)
+        return StreamedSound(rate_hz, raw, block_s=block_s, first_s=first_s)
+    if Path(performance).suffix.lower() in MIDI_SUFFIXES:
+        blocks, follower.performance_start_s = open_sound(performance, rate_hz, soundfont)
+        return GivenSound(blocks, rate_hz, block_s, first_s=first_s)
+    return FileSound(performance, rate_hz, block_s, first_s=first_s)
 
 
 def _raw(text: str) -> PcmFormat:

@@ -33,6 +33,9 @@ class Microphone:
         Its number, or a part of its name; None for the system's own choice. See :func:`microphones`.
     block_s : float
         Of sound in each block.
+    first_s : float
+        So much after the beginning, and every block later, a block is to end, so that blocks end where a follower's
+        frames do: what the device gives before that is left out. 0 for the device's own beginning.
 
     Attributes
     ----------
@@ -55,7 +58,9 @@ class Microphone:
 
     live = True
 
-    def __init__(self, sample_rate_hz: int, device: int | str | None = None, block_s: float = BLOCK_S) -> None:
+    def __init__(
+        self, sample_rate_hz: int, device: int | str | None = None, block_s: float = BLOCK_S, first_s: float = 0.0
+    ) -> None:
         low, high = MICROPHONE_BLOCKS_S
         if not low <= block_s <= high:
             raise ValueError(f"blocks of {block_s} s; expected {low} to {high}")
@@ -64,13 +69,14 @@ class Microphone:
         self.name, self.rate_hz = str(found["name"]), round(found["default_samplerate"])
         self.channels = min(2, int(found["max_input_channels"]))
         self.overflows = 0
-        self._resampler = Resampler(self.rate_hz, sample_rate_hz)
+        self._resampler, size = Resampler(self.rate_hz, sample_rate_hz), round(block_s * self.rate_hz)
+        self._left_out = -self._resampler.needed(round(first_s * sample_rate_hz)) % size  # of the first block
         self._blocks: queue.Queue[NDArray[np.float32]] = queue.Queue(math.ceil(HELD_S / block_s))
         self._closed = threading.Event()
         try:
             self._stream = sounddevice.InputStream(
                 samplerate=self.rate_hz,
-                blocksize=round(block_s * self.rate_hz),
+                blocksize=size,
                 device=number,
                 channels=self.channels,
                 dtype="float32",
@@ -107,6 +113,7 @@ class Microphone:
                     raise OSError(f"{self.name} gives no more sound; is it still connected?") from None
                 continue
             waited_s = 0.0
+            block, self._left_out = block[self._left_out :], 0
             if not np.isfinite(block).all():  # some drivers begin with rubbish; it would never leave a follower again
                 block = np.zeros_like(block)
             made = self._resampler.push(block)

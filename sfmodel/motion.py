@@ -11,15 +11,17 @@ passage played again, left out, or begun in the middle. Then what was heard is w
 Neighbouring frames hear nearly the same sound, so their evidence must not count in full: it is raised to a power
 below one (``evidence``). While a note sounds on, no frame tells how long it has been sounding, but one place in it
 always fits a little better than the others, and would draw the belief to itself: so places that fit nearly as well as
-the best one count like it (``slack``). Silence is no evidence of any place; while the performance is silent and the
-reference is not, it speaks for a hold. Short silences lie between notes; a longer one, or one before the first note, is
-a pause, and holds last.
+the best one count like it (``slack``).
+
+Silence is no evidence of any place, but no note begins in it: while the performance is silent, the music goes on to
+where the reference's next note begins, no further, and waits there, be it a rest, a note cut short, a pause, or that
+nothing has been played yet. Nothing is lost on the way, so however long the silence, no other place gains by it.
 
 The next onset keeps the belief from running ahead of what has been heard, so that at the moment it sounds what is not
 yet there lies behind it: a mean would always come late. The answer is a higher quantile of the belief.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +55,8 @@ class MotionSettings:
     hold_begin, hold_end : float
         Probabilities of a step.
     pause_after_s, pause_end : float
-        In a silence that has lasted so long, and before the music begins, this is the probability that a hold ends,
-        until the music moves.
+        During silence this is the probability that a hold ends; after one that has lasted so long, and before the
+        music begins, it is so until the music moves.
     jump : float
         Probability of a jump in a step.
     start_share : float
@@ -63,8 +65,8 @@ class MotionSettings:
         Exponent of what is heard; log likelihoods are multiplied by it.
     slack : float
         Log likelihoods that lie no further below the best one count like it.
-    silence : float
-        Log weight of a silent frame against moving through what is not silent.
+    passing : float
+        While the performance is silent, this share of what moves goes on, in a step, where a note begins.
     near_s : float
         The answer lies about the place with the greatest belief within so much to both sides.
     around_s, quantile : float
@@ -87,7 +89,7 @@ class MotionSettings:
     start_share: float = 1 - 1e-5
     evidence: float = 0.22
     slack: float = 2.0
-    silence: float = 1.5
+    passing: float = 0.005
     near_s: float = 0.06
     around_s: float = 0.4
     quantile: float = 0.75
@@ -104,6 +106,7 @@ class MotionSettings:
             "hold_begin",
             "hold_end",
             "pause_end",
+            "passing",
             "jump",
             "start_share",
             "quantile",
@@ -118,11 +121,8 @@ class MotionSettings:
         for name in ("tempo_spread", "tempo_memory_s", "evidence", "near_s", "around_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"motion: {name} {getattr(self, name)}; expected a number above zero")
-        if not (self.silence >= 0 and self.slack >= 0 and np.isfinite(self.lead_s)):
-            raise ValueError(
-                f"motion: silence {self.silence}, slack {self.slack}, lead_s {self.lead_s}; expected 0 or more, 0 or "
-                "more, and a number"
-            )
+        if not (self.slack >= 0 and np.isfinite(self.lead_s)):
+            raise ValueError(f"motion: slack {self.slack}, lead_s {self.lead_s}; expected 0 or more, and a number")
 
     def tempo_classes(self) -> NDArray[np.float64]:
         """Reference seconds a second, shape (tempos,)."""
@@ -153,16 +153,16 @@ class Estimate:
     cells_per_step: float
 
 
-def check_cells(cells: int, silent: NDArray[np.bool_]) -> None:
-    """Refuse a reference without cells, or of which it is not known where it is silent.
+def check_cells(cells: int, known: NDArray[np.bool_]) -> None:
+    """Refuse a reference without cells, or of which something is not known of every cell.
 
     Raises
     ------
     ValueError
-        If there are no cells, or `silent` does not fit.
+        If there are no cells, or `known` does not fit.
     """
-    if cells < 1 or len(silent) != cells:
-        raise ValueError(f"{cells} cells, {len(silent)} of them known as silent or not; expected one or more")
+    if cells < 1 or len(known) != cells:
+        raise ValueError(f"{cells} cells, something known of {len(known)}; expected one or more, and all of them known")
 
 
 class Motion:
@@ -174,14 +174,14 @@ class Motion:
         Of the reference.
     cell_s, step_s : float
         Length of a cell, and of a frame of the performance.
-    silent : ndarray of bool, shape (cells,)
-        Where the reference is silent.
+    struck : ndarray of bool, shape (cells,)
+        Where notes of the reference begin.
     settings : MotionSettings, optional
 
     Raises
     ------
     ValueError
-        If there are no cells, or `silent` does not fit.
+        If there are no cells, or `struck` does not fit.
     """
 
     def __init__(
@@ -189,10 +189,10 @@ class Motion:
         cells: int,
         cell_s: float,
         step_s: float,
-        silent: NDArray[np.bool_],
+        struck: NDArray[np.bool_],
         settings: MotionSettings | None = None,
     ) -> None:
-        check_cells(cells, silent)
+        check_cells(cells, struck)
         self.settings = settings = settings or MotionSettings()
         self.cells, self.near = cells, max(1, round(settings.near_s / cell_s))
         self.around = max(self.near, round(settings.around_s / cell_s))
@@ -201,7 +201,7 @@ class Motion:
         self._forget = step_s / settings.tempo_memory_s
         self._step_s, self._silent_s, self._paused = step_s, 0.0, True
         prior = settings.tempo_prior().astype(np.float32)
-        self._sounding = (~silent).astype(np.float32)
+        self._struck = struck.astype(np.float32)
         self._nowhere = np.zeros(cells, dtype=np.float32)
         self._moving = np.zeros((settings.tempos, cells), dtype=np.float32)
         self._held = np.full((settings.tempos, cells), (1 - settings.start_share) / cells, dtype=np.float32)
@@ -212,6 +212,7 @@ class Motion:
         self._tempo_belief = np.zeros(settings.tempos, dtype=np.float64)  # of what moves
         self._somewhere = np.zeros(cells, dtype=np.float32)
         self.belief = self._held.sum(axis=0)  # (cells,): about the place alone
+        self._last, self._skipped = Estimate(0.0, 0.0, 0.0), 0
 
     def step(self, log_likelihood: Float32Array | None = None, silent: bool = False) -> Estimate:
         """Move on by a frame, and weigh in what was heard.
@@ -226,7 +227,7 @@ class Motion:
         given = self.settings
         self._silent_s = self._silent_s + self._step_s if silent else 0.0
         self._paused |= self._silent_s > given.pause_after_s
-        hold_end = given.pause_end if self._paused else given.hold_end
+        hold_end = given.pause_end if silent or self._paused else given.hold_end
         evidence = given.evidence if log_likelihood is not None else 0.0
         heard = self._nowhere if log_likelihood is None else np.ascontiguousarray(log_likelihood, dtype=np.float32)
         cell, confidence, tempo = compiled(filter_step, fastmath=True)(
@@ -237,13 +238,15 @@ class Motion:
             self.belief,
             self._tempo_belief,
             heard,
-            self._sounding,
-            self.shift,
+            self._struck,
+            self.shift * (1 + self._skipped),
             self._tempo_prior,
-            *(evidence, given.slack, given.silence if silent else 0.0),
+            *(evidence, given.slack, given.passing if silent else 1.0),
             *(given.tempo_change, given.tempo_reset, given.hold_begin, hold_end, given.jump),
             *(self.near, self.around, given.quantile),
         )
+        tempo /= 1 + self._skipped
+        self._last, self._skipped = Estimate(cell, confidence, tempo), 0
         if self._tempo_belief.sum() > BEGUN:
             self._paused = False
         if not silent:
@@ -251,4 +254,18 @@ class Motion:
             away = self._tempo_belief @ (self._log_tempo - self._usual)
             self._usual += self._forget * float(away)
             self._tempo_prior = given.tempo_prior(self._usual).astype(np.float32)
-        return Estimate(cell, confidence, tempo)
+        return self._last
+
+    def skip(self, silent: bool = False) -> Estimate:
+        """Let a frame pass for which there is no time: costs nothing, and the next step is as much longer.
+
+        Parameters
+        ----------
+        silent : bool
+            Whether the performance is; then the music waits.
+        """
+        if not silent:
+            self._skipped += 1
+            cell = min(self._last.cell + self._last.cells_per_step, self.cells - 1.0)
+            self._last = replace(self._last, cell=cell)
+        return self._last

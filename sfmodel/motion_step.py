@@ -14,12 +14,12 @@ def filter_step(
     belief: Float32Array,
     tempo_belief: NDArray[np.float64],
     heard: Float32Array,
-    sounding: Float32Array,
+    struck: Float32Array,
     shift: NDArray[np.float64],
     prior: Float32Array,
     evidence: float,
     slack: float,
-    silence: float,
+    passing: float,
     tempo_change: float,
     tempo_reset: float,
     hold_begin: float,
@@ -43,14 +43,16 @@ def filter_step(
         In the tempo of what moves; is written.
     heard : ndarray of float32, shape (cells,)
         Log likelihoods, up to a constant.
-    sounding : ndarray of float32, shape (cells,)
-        1 where the reference sounds, 0 where it is silent.
+    struck : ndarray of float32, shape (cells,)
+        1 where notes of the reference begin, 0 elsewhere.
     shift : ndarray of float64, shape (tempos,)
         Cells a step.
     prior : ndarray of float32, shape (tempos,)
         Of a tempo that is drawn anew.
-    evidence, slack, silence, tempo_change, tempo_reset, hold_begin, hold_end, jump, quantile : float
-        See :class:`sfmodel.motion.MotionSettings`; evidence 0 where nothing was heard, silence 0 where sound was.
+    evidence, slack, tempo_change, tempo_reset, hold_begin, hold_end, jump, quantile : float
+        See :class:`sfmodel.motion.MotionSettings`; evidence 0 where nothing was heard.
+    passing : float
+        Share of what moves that goes on where notes begin; the rest waits there.
     near, around : int
         In cells; see there.
 
@@ -65,7 +67,6 @@ def filter_step(
         heard_x = np.float32(evidence) * min(heard[x] - largest + np.float32(slack), np.float32(0))
         belief[x] = np.exp(heard_x)  # for the time being: the likelihood
     somewhere[:] = 0
-    silent = np.float32(np.exp(-silence))
     for v in range(tempos):
         whole = int(shift[v])
         part = np.float32(shift[v] - whole)
@@ -80,7 +81,7 @@ def filter_step(
         for x in range(cells):
             somewhere[x] += new[x]
     stay, change = np.float32(1 - tempo_change - tempo_reset), np.float32(tempo_change / 2)
-    begin, end = np.float32(hold_begin), np.float32(hold_end)
+    begin, end, blocked = np.float32(hold_begin), np.float32(hold_end), np.float32(1 - passing)
     total = 0.0
     for v in range(tempos):
         slower, faster, same = moved[max(v - 1, 0)], moved[min(v + 1, tempos - 1)], moved[v]
@@ -90,9 +91,10 @@ def filter_step(
             come = stay * same[x] + change * (slower[x] + faster[x]) + anew * somewhere[x]
             was = rest[x]
             likely = belief[x]
-            away = silent if sounding[x] > 0 else np.float32(1)
-            go = ((1 - begin) * come + end * was + anywhere) * likely * away
-            stand = ((1 - end) * was + begin * come) * likely
+            move = (1 - begin) * come + end * was + anywhere
+            wait = move * blocked * struck[x]
+            go = (move - wait) * likely
+            stand = ((1 - end) * was + begin * come + wait) * likely
             now[x], rest[x] = go, stand
             total += go + stand
     scale = np.float32(1 / max(total, 1e-35))

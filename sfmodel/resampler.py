@@ -66,6 +66,16 @@ class Resampler:
         self._first = self._first_held(0)  # index of the first sample held; silence lies before the sound
         self._held = np.zeros(-self._first, dtype=np.float32)
 
+    def needed(self, count: int) -> int:
+        """Samples to be taken in all before `count` are given: the fewest.
+
+        Examples
+        --------
+        >>> [Resampler(44100, 22050).needed(count) for count in (0, 1, 442)]
+        [0, 34, 916]
+        """
+        return self._half + 1 + -(-(count - 1) * self._down // self._up) if count > 0 else 0
+
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next samples and give those that are complete.
 

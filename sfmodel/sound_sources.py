@@ -8,6 +8,7 @@ any thread, ends them. :mod:`sfmodel.microphone` has another source.
 ...     reports = follower.push(block)
 """
 
+import itertools
 import sys
 import threading
 import time
@@ -63,12 +64,17 @@ class RawStream(Protocol):
 class _Paced:
     """Gives each block when its last sample would have been heard, unless it was closed."""
 
-    def __init__(self, sample_rate_hz: int, block_s: float, speed: float | None) -> None:
+    def __init__(self, sample_rate_hz: int, block_s: float, speed: float | None, first_s: float) -> None:
         if not BLOCKS_S[0] <= block_s <= BLOCKS_S[1]:
             raise ValueError(f"blocks of {block_s} s; expected {BLOCKS_S[0]} to {BLOCKS_S[1]}")
         if speed is not None and not speed > 0:
             raise ValueError(f"a speed of {speed}; expected more than 0, or None for as fast as it is taken")
+        if not 0 <= first_s <= BLOCKS_S[1]:
+            raise ValueError(
+                f"a first block of {first_s} s; expected up to {BLOCKS_S[1]}, or 0 for one like the others"
+            )
         self.sample_rate_hz, self.block_s, self.speed = sample_rate_hz, block_s, speed
+        self.first_s = first_s or block_s
         self.overflows = 0
         self._closed = threading.Event()
 
@@ -80,6 +86,15 @@ class _Paced:
     def close(self) -> None:
         """End the sound: no further block is given."""
         self._closed.set()
+
+    def _sizes(self, rate_hz: int) -> Iterator[int]:
+        """How many samples at a rate make each block, so that resampled it ends where it should."""
+        resampler, taken = Resampler(rate_hz, self.sample_rate_hz), 0
+        for number in itertools.count():
+            end = resampler.needed(round((self.first_s + number * self.block_s) * self.sample_rate_hz))
+            size = max(1, end - taken)
+            yield size
+            taken += size
 
     def _paced(
         self, blocks: Iterable[NDArray[np.float32]], rate_hz: int, first_at_once: bool
@@ -115,6 +130,8 @@ class FileSound(_Paced):
     speed : float or None
         1 gives each block when its last sample would have been heard, 2 in half that time; None as soon as it is
         taken.
+    first_s : float
+        Of sound in the first block, so that blocks end where a follower's frames do; 0 for `block_s`.
 
     Raises
     ------
@@ -125,9 +142,14 @@ class FileSound(_Paced):
     """
 
     def __init__(
-        self, path: str | Path, sample_rate_hz: int, block_s: float = BLOCK_S, speed: float | None = 1.0
+        self,
+        path: str | Path,
+        sample_rate_hz: int,
+        block_s: float = BLOCK_S,
+        speed: float | None = 1.0,
+        first_s: float = 0.0,
     ) -> None:
-        super().__init__(sample_rate_hz, block_s, speed)
+        super().__init__(sample_rate_hz, block_s, speed, first_s)
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"{path} is not there, or no file")
@@ -143,14 +165,57 @@ class FileSound(_Paced):
 
     def _blocks(self) -> Iterator[NDArray[np.float32]]:
         with soundfile.SoundFile(self.path) as file:
-            while True:
+            for size in self._sizes(self.rate_hz):
                 try:
-                    samples = file.read(max(1, round(self.block_s * self.rate_hz)), dtype="float32", always_2d=True)
+                    samples = file.read(size, dtype="float32", always_2d=True)
                 except soundfile.LibsndfileError as error:
                     raise ValueError(f"{self.path} cannot be read as sound: {error}") from None
                 if not len(samples):
                     return
                 yield _finite(samples.mean(axis=1, dtype=np.float32), str(self.path))
+
+
+class GivenSound(_Paced):
+    """Sound that is made, as of a MIDI file, played without being heard.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of float32, shape (samples,)
+        At `sample_rate_hz`, of any length.
+    sample_rate_hz, block_s, speed, first_s
+        See :class:`FileSound`. Time begins with the first block.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    """
+
+    def __init__(
+        self,
+        blocks: Iterable[NDArray[np.float32]],
+        sample_rate_hz: int,
+        block_s: float = BLOCK_S,
+        speed: float | None = 1.0,
+        first_s: float = 0.0,
+    ) -> None:
+        super().__init__(sample_rate_hz, block_s, speed, first_s)
+        self._given = blocks
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        """Give the blocks."""
+        return self._paced(self._blocks(), self.sample_rate_hz, first_at_once=True)
+
+    def _blocks(self) -> Iterator[NDArray[np.float32]]:
+        sizes, held = self._sizes(self.sample_rate_hz), np.empty(0, dtype=np.float32)
+        size = next(sizes)
+        for block in self._given:
+            held = np.concatenate([held, block])
+            while len(held) >= size:
+                yield held[:size]
+                held, size = held[size:], next(sizes)
+        if len(held):
+            yield held
 
 
 class StreamedSound(_Paced):
@@ -167,14 +232,15 @@ class StreamedSound(_Paced):
         Unbuffered, so that what has come is had at once.
     name : str
         For messages.
-    block_s, speed
+    block_s, speed, first_s
         See :class:`FileSound`. What comes from a recorder is given as it comes, or, where more comes at once, at the
         pace of sound from the first block on.
 
     Raises
     ------
     ValueError
-        If a number is out of range; while it is iterated, if it is no WAV, or samples are no finite numbers.
+        If a number is out of range, or standard input closed; while it is iterated, if it is no WAV, or samples are no
+        finite numbers.
     """
 
     def __init__(
@@ -185,11 +251,11 @@ class StreamedSound(_Paced):
         name: str = "standard input",
         block_s: float = BLOCK_S,
         speed: float | None = PIPE_SPEED,
+        first_s: float = 0.0,
     ) -> None:
-        super().__init__(sample_rate_hz, block_s, speed)
+        super().__init__(sample_rate_hz, block_s, speed, first_s)
         self.raw, self.name = raw, name
-        # Unbuffered: a buffered one that a thread waits on cannot be left when the program ends.
-        self._stream: RawStream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if stream is None else stream
+        self._stream: RawStream = _standard_input() if stream is None else stream
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         """Give the blocks."""
@@ -203,9 +269,9 @@ class StreamedSound(_Paced):
         return self._paced(self._blocks(form, size), form.rate_hz, first_at_once=True)
 
     def _blocks(self, form: PcmFormat, size: int | None) -> Iterator[NDArray[np.float32]]:
-        whole = max(1, round(self.block_s * form.rate_hz)) * form.frame_bytes
         left = size
-        while left is None or left > 0:
+        for frames in self._sizes(form.rate_hz):
+            whole = frames * form.frame_bytes
             data = self._read(whole if left is None else min(whole, left))
             left = None if left is None else left - len(data)
             data = data[: len(data) // form.frame_bytes * form.frame_bytes]
@@ -226,6 +292,14 @@ class StreamedSound(_Paced):
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+
+def _standard_input() -> RawStream:
+    """Standard input, unbuffered: a buffered one that a thread waits on cannot be left when the program ends."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise ValueError("standard input is closed; expected sound through it, or a performance in a file")
+    raw: RawStream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    return raw
 
 
 def _finite(samples: NDArray[np.float32], name: str) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""A file server on loopback that answers byte ranges, counts what it sends, and can break off, refuse, or send all."""
+"""A file server on loopback that answers byte ranges, counts what it sends, can break off, refuse, be silent."""
 
 import re
 from collections.abc import Iterator
@@ -47,6 +47,9 @@ class _Handler(SimpleHTTPRequestHandler):
         if not body:
             return
         part = content[first : last + 1]
+        if self.server.most_bytes is not None:
+            part = part[: max(0, self.server.most_bytes - self.server.sent_bytes)]
+            self.close_connection = True
         if self.server.break_after is not None and len(part) > self.server.break_after:
             part = part[: self.server.break_after]
             self.close_connection = True
@@ -59,8 +62,8 @@ class _Handler(SimpleHTTPRequestHandler):
 def serving(folder: Path) -> Iterator[Any]:
     """Serve a folder.
 
-    The server has ``url``, ``sent_bytes``, ``ranges``, ``break_after`` (bytes of an answer), ``refusal`` (a status in
-    place of any answer) and ``answers_ranges``.
+    The server has ``url``, ``sent_bytes``, ``ranges``, ``break_after`` (bytes of an answer), ``most_bytes`` (of all
+    answers; then there is silence), ``refusal`` (a status in place of any answer) and ``answers_ranges``.
     """
 
     def handler(*arguments: Any) -> _Handler:
@@ -73,7 +76,7 @@ def serving(folder: Path) -> Iterator[Any]:
         [],
         None,
     )
-    server.refusal, server.answers_ranges = None, True
+    server.refusal, server.answers_ranges, server.most_bytes = None, True, None
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -153,7 +153,8 @@ def edit_command(
     """Make recordings with a pause, a passage of 10 s played again or left out, or a start in the middle.
 
     DIR is a recorded set, as 'sfdata import aligned' reads it: sound, score, alignment. For each recording and edit a
-    folder NAME--EDIT is written, with the alignment exact to the sample: to test whether followers find back.
+    folder NAME--EDIT is written, with the alignment exact to the sample: to test whether followers find back. Those
+    that are there stay if they are the same; others are refused without --overwrite.
 
     Example: sfdata edit recordings/ -o edited/ --edit pause --edit skip
     """
@@ -163,9 +164,11 @@ def edit_command(
     with progress_bar() as progress:
         done = edit_recordings(folder, output, kinds or KINDS, seed, overwrite, progress)
     if as_json:
-        click.echo(json.dumps({"written": len(done.written), "skipped": done.skipped}, indent=2))
+        told = {"written": len(done.written), "kept": len(done.kept), "skipped": done.skipped}
+        click.echo(json.dumps(told, indent=2))
     else:
-        click.echo(f"{len(done.written)} edited recordings in {output}")
+        kept = f"; {len(done.kept)} were there" if done.kept else ""
+        click.echo(f"{len(done.written)} edited recordings written to {output}{kept}")
         for entry in done.skipped:
             click.echo(f"skipped {entry['source']}: {entry['reason']}", err=True)
     if strict and done.skipped:

@@ -1,11 +1,14 @@
 """Commands that follow and align whole performances."""
 
 import json
+import math
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from sfdata.cli import JSON
 from sfdata.progress import progress_bar
@@ -36,7 +39,12 @@ evidence_option = click.option(
 @click.option("--osc", metavar="[HOST:]PORT", help="Live, also send positions as OSC, /sfmodel/position.")
 @click.option("--midi-port", help="Live, also send song position and MIDI clock to this port.")
 @click.option("--page", is_flag=True, help="Serve a page that plays PERFORMANCE under a moving cursor; Ctrl-C ends.")
-@click.option("--port", default=0, help="Of the page; on this machine only.  [default: any that is free]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Of the page; on this machine only.  [default: any that is free]",
+)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write that page as one file.")
 @JSON
 def follow(
@@ -71,58 +79,96 @@ def follow(
     From a pipe: ffmpeg -i in.mp3 -f wav - | sfmodel follow score.mid - --stream --osc 9000
     """
     from sfmodel.follower import follow_files
-    from sfmodel.live_follow import LiveSettings, follow_live
+    from sfmodel.live_follow import STANDARD_INPUT, LiveSettings, check_reports, follow_live
     from sfmodel.position_messages import JsonLines
 
     if live == (performance is not None):
         raise ValueError("a microphone (--live) or a PERFORMANCE; expected one of them")
-    if not live and not stream and (osc or midi_port or raw or microphone or performance == "-"):
-        raise ValueError("--osc, --midi-port, --raw and standard input need --stream; a microphone needs --live")
-    if page or html is not None:
-        if live or stream:
-            raise ValueError("--page and --html show a performance in a file; expected neither --live nor --stream")
-        _show(reference, str(performance), evidence, soundfont, delay_s, port if page else None, html)
+    sounding, shown = live or stream, page or html is not None
+    if performance == STANDARD_INPUT and not stream:
+        raise ValueError("standard input is followed as it sounds; expected --stream with -")
+    _check_fit(
+        {
+            "stream": (not live, "follows a PERFORMANCE, --live a microphone; expected one of them"),
+            "page": (not sounding, "shows a performance in a file; expected neither --live nor --stream"),
+            "html": (not sounding, "shows a performance in a file; expected neither --live nor --stream"),
+            "microphone": (live, "needs --live"),
+            "raw": (performance == STANDARD_INPUT, "tells what standard input is; expected - --stream"),
+            "block_s": (sounding, "needs --stream or --live"),
+            "osc": (sounding, "needs --stream or --live"),
+            "midi_port": (sounding, "needs --stream or --live"),
+            "port": (page, "needs --page"),
+            "every_s": (
+                not (sounding or shown or as_json),
+                "is of plain output, not of --json, --page, --html or live",
+            ),
+        }
+    )
+    if not 0 <= every_s < math.inf:
+        raise ValueError(f"--every {every_s}; expected seconds, 0 or more")
+    if shown:
+        _show(reference, Path(str(performance)), evidence, soundfont, delay_s, port if page else None, html, as_json)
         return
-    if live or stream:
+    if sounding:
         number = int(microphone) if microphone and microphone.isdecimal() else microphone
         settings = LiveSettings(number, block_s, raw, osc, midi_port, delay_s)
         told = follow_live(reference, performance, settings, evidence, soundfont)
         click.echo(json.dumps(asdict(told)), err=True)
         return
-    lines, shown_s = JsonLines(sys.stdout), -every_s
+    lines, next_s, reports = JsonLines(sys.stdout), 0.0, 0
     for report in follow_files(reference, str(performance), evidence, soundfont, delay_s=delay_s):
+        reports += 1
         if as_json:
             lines.send(report)
-        elif report.performance_time_s >= shown_s + every_s:
-            shown_s = report.performance_time_s
-            click.echo(f"{shown_s:8.2f} s -> {report.reference_time_s:8.2f} s  ({report.confidence:.0%})")
+        elif report.performance_time_s >= next_s:
+            next_s = report.performance_time_s + every_s
+            told_s = report.performance_time_s, report.reference_time_s
+            click.echo(f"{told_s[0]:8.2f} s -> {told_s[1]:8.2f} s  ({report.confidence:.0%})")
+    check_reports(performance, reports, delay_s)
+
+
+def _check_fit(needs: Mapping[str, tuple[bool, str]]) -> None:
+    """Refuse options that would be ignored; by their names, whether they fit, and what is said where they do not."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        fits, told = needs.get(str(option.name), (True, ""))
+        if not fits and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:
+            raise ValueError(f"{option.opts[0]} {told}")
 
 
 def _show(
     reference: Path,
-    performance: str,
+    performance: Path,
     evidence: str,
     soundfont: str,
     delay_s: float,
     port: int | None,
     html: Path | None,
+    as_json: bool,
 ) -> None:
     """Write the page, and serve it until Ctrl-C."""
     import threading
 
-    from sfdata.files import check_folder_of, write_atomically
+    from sfdata.files import check_different, check_folder_of, write_atomically
     from sfmodel.follow_page import page_of_files
     from sfmodel.page_server import served_page
 
+    def made() -> str:
+        page = page_of_files(reference, performance, evidence, soundfont, delay_s)
+        if html is not None:
+            write_atomically(html, page.encode())
+            click.echo(json.dumps({"html": str(html)}) if as_json else str(html))
+        return page
+
+    for what, given in (("the reference", reference), ("the performance", performance)):  # which may be one file
+        check_different({what: given, "the page": html})
     check_folder_of(html)
-    made = page_of_files(reference, performance, evidence, soundfont, delay_s)
-    if html is not None:
-        write_atomically(html, made.encode())
-        click.echo(str(html))
-    if port is not None:
-        with served_page(made, port) as address:
-            click.echo(address)
-            threading.Event().wait()
+    if port is None:
+        made()
+        return
+    with served_page(made, port) as address:
+        click.echo(json.dumps({"page": address}) if as_json else address)
+        threading.Event().wait()
 
 
 @main.command()

@@ -118,32 +118,29 @@ def benchmark(
 
     Example: sfmodel benchmark recordings/ -o benchmark/
     """
-    from sfmodel.benchmark import run_benchmark
+    from sfmodel.benchmark import methods_asked, run_benchmark
     from sfmodel.benchmark_page import markdown, write_benchmark
     from sfmodel.edit_benchmark import edits_table, run_edit_benchmark
     from sfmodel.follow_benchmark import following_table, run_follow_benchmark
-    from sfmodel.followers import FOLLOWERS
 
     if task == "edits":
         with progress_bar() as progress:
             rows = run_edit_benchmark(source, output, methods, progress=progress)
         click.echo(json.dumps(rows, indent=2) if as_json else edits_table(rows))
         return
-    followers = [name for name in methods if name in FOLLOWERS]
-    others = [name for name in methods if name not in FOLLOWERS]
     is_store = (source / "zarr.json").is_file()
-    windows = task != "following" and not (followers and not others)
-    following = task != "windows" and not is_store and not (others and not followers)
+    asked = methods_asked(task, methods, is_store)
     told, figures, text, skipped = [], [], [], []
     with progress_bar() as progress:
-        if following:
-            followed = run_follow_benchmark(source, output, followers, progress=progress)
-            figures, skipped = followed.figures, followed.skipped
-            text.append(following_table(figures))
-        if windows:
-            found = run_benchmark(source, output, others, split, device, progress=progress, bars=not as_json)
+        if asked.windows is not None:
+            found = run_benchmark(source, output, asked.windows, split, device, progress=progress, bars=not as_json)
             told, skipped = found.as_json(), found.skipped
-            text = [markdown(found), *text, str(write_benchmark(found, output, figures))]
+        if asked.following is not None:
+            followed = run_follow_benchmark(source, output, asked.following, progress=progress)
+            figures, skipped = followed.figures, skipped or followed.skipped
+            text.append(following_table(figures))
+    if asked.windows is not None:
+        text = [markdown(found), *text, str(write_benchmark(found, output, figures))]
     for entry in skipped:
         click.echo(f"left out: {entry['source']}: {entry['reason']}", err=True)
     click.echo(json.dumps(told + figures, indent=2) if as_json else "\n".join(text))

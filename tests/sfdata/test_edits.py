@@ -138,6 +138,55 @@ def test_what_is_there_stays(recorded_set, tmp_path):
     assert marked.read_bytes() != b"mine"
 
 
+def edit(source, output, *options):
+    return CliRunner().invoke(main, ["edit", str(source), "-o", str(output), "--edit", "pause", *options])
+
+
+def test_what_is_there_is_counted_apart(recorded_set, tmp_path):
+    assert "1 edited recordings written to" in edit(recorded_set, tmp_path / "out").output
+    assert "0 edited recordings written to" in (again := edit(recorded_set, tmp_path / "out")).output
+    assert again.exit_code == 0 and "; 1 were there" in again.output
+    told = json.loads(edit(recorded_set, tmp_path / "out", "--edit", "skip", "--json").stdout)
+    assert (told["written"], told["kept"]) == (1, 1)
+
+
+@pytest.mark.parametrize("change", ["seed", "sound", "kind", "meta"])
+def test_what_was_made_otherwise_is_refused(recorded_set, tmp_path, change):
+    out, options = tmp_path / "out", []
+    edit(recorded_set, out)
+    target = out / "piece-0--pause"
+    meta = target / "meta.json"
+    if change == "seed":
+        options = ["--seed", "1"]
+    elif change == "sound":
+        write_audio(recorded_set / "piece-0" / "performance.flac", recording(70.0, 9)[0], RATE)
+    elif change == "kind":
+        meta.write_text(meta.read_text().replace('"kind": "pause"', '"kind": "skip"'))
+    else:
+        meta.write_text("[]")
+    before = meta.read_bytes()
+    refused = edit(recorded_set, out, "--edit", "repeat", *options)
+    assert refused.exit_code == 2 and "piece-0--pause, made with another seed or of other sound" in refused.output
+    assert meta.read_bytes() == before and [path.name for path in out.iterdir()] == ["piece-0--pause"]
+    assert edit(recorded_set, out, "--overwrite", *options).exit_code == 0
+    assert meta.read_bytes() != before
+
+
+def test_where_nothing_can_be_written(recorded_set, tmp_path):
+    (tmp_path / "file").touch()
+    names = sorted(path.name for path in recorded_set.iterdir())
+    for output, told in (
+        (recorded_set, "whose recordings are edited; expected a folder outside of it"),
+        (recorded_set / "new", "whose recordings are edited"),
+        (tmp_path / "file" / "new", "cannot make the folder"),
+    ):
+        result = edit(recorded_set, output)
+        assert result.exit_code == 2 and told in result.output
+    assert sorted(path.name for path in recorded_set.iterdir()) == names
+    result = edit(recorded_set / "piece-1", tmp_path / "out")
+    assert result.exit_code == 2 and "nothing could be edited: piece-1, pause: lasts" in result.output
+
+
 def test_a_folder_that_is_none(recorded_set):
     with pytest.raises(ValueError, match="sfdata edit"):
         read_edited(recorded_set / "piece-0")

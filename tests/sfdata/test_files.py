@@ -1,11 +1,12 @@
 """Folders that have to be there, files that appear whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from sfdata.files import check_folder, check_folder_of, write_atomically
+from sfdata.files import check_different, check_folder, check_folder_of, write_atomically
 
 
 def test_a_folder_has_to_be_there(tmp_path: Path):
@@ -53,3 +54,24 @@ def test_what_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="no space left"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+def test_the_error_names_the_file_and_the_reason(tmp_path: Path):
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    for path, kind, number, reason in (
+        (tmp_path / "none" / "x.csv", FileNotFoundError, errno.ENOENT, "No such file or directory"),
+        (tmp_path / "folder", IsADirectoryError, errno.EISDIR, "Is a directory"),
+    ):
+        with pytest.raises(kind, match=f"^cannot write {path}: {reason}$") as caught:
+            write_atomically(path, b"new")
+        assert caught.value.errno == number
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_files_that_are_to_be_different(tmp_path: Path):
+    (tmp_path / "a").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    check_different({"the one": tmp_path / "a", "the other": tmp_path / "b", "this": None, "that": None})
+    for same in (tmp_path / "a", tmp_path / "none" / ".." / "a", tmp_path / "link"):
+        with pytest.raises(ValueError, match=r"^.* is to be the one and the other; expected different files$"):
+            check_different({"the one": tmp_path / "a", "this": tmp_path / "b", "the other": same})

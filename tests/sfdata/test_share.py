@@ -1,5 +1,6 @@
 """Sharing and pulling: what lies in the folder, what is refused, what a broken connection or a liar does."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 import soundfile
 import zarr
 from click.testing import CliRunner
@@ -16,7 +18,8 @@ from sfdata import PairReader, open_store
 from sfdata.build import build
 from sfdata.cli import main
 from sfdata.notes import read_notes_csv
-from sfdata.pull import _Origin, parse_sums, pull
+from sfdata.origin import Origin
+from sfdata.pull import parse_sums, pull
 from sfdata.recipe import read_recipe
 from sfdata.share import share
 from sfdata.validate import validate
@@ -131,7 +134,8 @@ def test_a_folder_that_is_there_stays(shared: Path, store: Path, tmp_path: Path)
     with pytest.raises(ValueError, match="exists already"):
         share(store, shared)
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ValueError, match="exists already"):
+    (tmp_path / "mine" / SUMS).write_text("")
+    with pytest.raises(ValueError, match=r"exists already and holds no build\.json"):
         share(store, tmp_path / "mine", overwrite=True)
 
 
@@ -152,14 +156,13 @@ def test_pull_gives_the_same_folder(shared: Path, tmp_path: Path) -> None:
 
 def test_a_broken_pull_goes_on(shared: Path, tmp_path: Path) -> None:
     with serving(shared) as server:
-        server.break_after = 100_000
         size = (shared / "store.zarr.zip").stat().st_size
-        assert size > 4 * 100_000
+        server.most_bytes = sum(path.stat().st_size for path in shared.rglob("*") if path.is_file()) - size // 2
         with pytest.raises(ConnectionError, match="the same command goes on from there"):
             pull(server.url, tmp_path / "pulled")
         assert not (tmp_path / "pulled").exists()
         came = server.sent_bytes
-        server.break_after = None
+        server.most_bytes = None
         result = pull(server.url, tmp_path / "pulled")
         assert result.kept_bytes >= 100_000
         assert came + result.fetched_bytes < 1.2 * (result.fetched_bytes + result.kept_bytes)
@@ -175,10 +178,80 @@ def test_what_was_changed_underway_is_refused(shared: Path, tmp_path: Path) -> N
     assert not (tmp_path / "pulled").exists()
 
 
-@pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/../../b", "C:/x", "a\\b", "./a", "a//b"])
+@pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/../../b", "C:/x", "a\\b", "./a", "a//b", "."])
 def test_names_that_lie_outside_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="would lie outside"):
         parse_sums(f"{'0' * 64}  {name}\n".encode(), "there")
+
+
+@pytest.mark.parametrize("names", ["f f/g", "f/g/h f", "SHA256SUMS", "f f"])
+def test_names_that_clash_are_refused(names: str) -> None:
+    lines = [f"{number:064x}  {name}\n" for number, name in enumerate(names.split())]
+    with pytest.raises(ValueError, match="cannot lie side by side"):
+        parse_sums("".join(lines).encode(), "there")
+
+
+def listed(folder: Path, files: dict[str, bytes]) -> Path:
+    """A folder with files and their list, in this order."""
+    sums = ""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+        sums += f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+    (folder / SUMS).write_text(sums)
+    return folder
+
+
+def test_files_called_as_anothers_beginning_would_be(tmp_path: Path) -> None:
+    files = {"f.part": b"one", "f": b"two", "begun/x": b"", "whole": b"two", "f.part.part": b"three"}
+    listed(tmp_path / "source", files)
+    with serving(tmp_path / "source") as server:
+        pull(server.url, tmp_path / "pulled")
+    pulled = tmp_path / "pulled"
+    assert {name: (pulled / name).read_bytes() for name in files} == files
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pulled", "source"]
+
+
+def test_a_connection_that_breaks_off_often_but_brings_something_each_time(tmp_path: Path) -> None:
+    listed(tmp_path / "source", {"f": bytes(range(250)) * 400})
+    with serving(tmp_path / "source") as server:
+        server.break_after = 20_000
+        result = pull(server.url, tmp_path / "pulled")
+        assert len([name for name, _ in server.ranges if name == "f"]) > 3
+    assert result.fetched_bytes == 100_000 and result.kept_bytes == 0
+
+
+def test_a_later_version_takes_the_place_of_what_an_earlier_one_left(tmp_path: Path) -> None:
+    listed(tmp_path / "v1", {"a": b"1", "b/c": b"2", "z": b"3"})
+    (tmp_path / "v1" / "z").unlink()
+    with pytest.raises(FileNotFoundError):
+        pull(tmp_path / "v1", tmp_path / "pulled")
+    listed(tmp_path / "v2", {"a/b": b"1", "b": b"2"})
+    assert pull(tmp_path / "v2", tmp_path / "pulled").kept_bytes == 0
+    assert sorted(path.name for path in (tmp_path / "pulled").rglob("*")) == [SUMS, "a", "b", "b"]
+
+
+def test_failures_are_worded_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfdata.origin._PAUSE_S", 0)
+    listed(tmp_path / "source", {"f": bytes(1000)})
+    with serving(tmp_path / "source") as server:
+        server.break_after = 10  # less than the list
+        with pytest.raises(ConnectionError, match=r"3 times running \(fewer bytes came than were announced\)$"):
+            pull(server.url, tmp_path / "pulled")
+        assert [name for name, _ in server.ranges] == [SUMS] * 3
+        address = server.url
+    with pytest.raises(ConnectionError, match=r"3 times running \(Connection refused\)$"):
+        pull(address, tmp_path / "pulled")
+    with pytest.raises(ValueError, match="expected the address of what"):
+        pull("http://", tmp_path / "pulled")
+
+    def going_round(*_: object, **__: object) -> None:
+        raise requests.exceptions.TooManyRedirects("Exceeded 30 redirects.")
+
+    monkeypatch.setattr(requests, "get", going_round)
+    with pytest.raises(ValueError, match="leads from one address to another without an end"):
+        pull(address, tmp_path / "pulled")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
 def test_sources_that_are_none(tmp_path: Path) -> None:
@@ -209,7 +282,7 @@ def test_zenodo_addresses(shared: Path, tmp_path: Path, monkeypatch: pytest.Monk
                 return f"{server.url}/{file_name}"
 
         monkeypatch.setattr(pooch.downloaders, "doi_to_repository", lambda doi: Record() if doi == "10.5281/z.1" else 0)
-        assert _Origin("https://doi.org/10.5281/z.1").small(SUMS) == (shared / SUMS).read_bytes()
+        assert Origin("https://doi.org/10.5281/z.1").small(SUMS) == (shared / SUMS).read_bytes()
 
 
 def test_a_remote_zip_is_read_in_place_and_kept(shared: Path, store: Path, cache: Path) -> None:
@@ -314,6 +387,43 @@ def test_renditions_beyond_the_frames_are_refused(store: Path, tmp_path: Path) -
 
 def test_links_are_not_zipped(store: Path, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
-    (tmp_path / "s" / "link").symlink_to("/etc/passwd")
-    with pytest.raises(ValueError, match="neither a file nor a folder"):
-        write_zip(tmp_path / "s", tmp_path / "s.zip")
+    for name, target in (("zarr.json", "/etc/passwd"), ("frames", "/etc")):
+        (tmp_path / "s" / name).symlink_to(target)
+        with pytest.raises(ValueError, match="neither a file nor a folder"):
+            write_zip(tmp_path / "s", tmp_path / "s.zip")
+        (tmp_path / "s" / name).unlink()
+
+
+def test_what_else_lies_in_the_folder_is_not_zipped(store: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(store, tmp_path / "s.zarr")
+    write_zip(own, tmp_path / "before.zip")
+    for name in (".DS_Store", "notes.txt", "frames/.DS_Store", "frames/c/0/x.tmp", ".git/config", "my folder/c.txt"):
+        (own / name).parent.mkdir(exist_ok=True)
+        (own / name).write_text("mine")
+    (own / "link").symlink_to("/etc/passwd")
+    write_zip(own, tmp_path / "after.zip")
+    assert (tmp_path / "before.zip").read_bytes() == (tmp_path / "after.zip").read_bytes()
+    assert validate(tmp_path / "after.zip") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--name", "../x"], "name '../x'; expected"),
+        (["--date", "foo"], "date 'foo'; expected one such as"),
+        (["--date", "2026-02-30"], "date '2026-02-30'"),
+        (["-o", "{store}/sh"], "lies in the store"),
+    ],
+)
+def test_names_dates_and_places_that_cannot_be(store: Path, tmp_path: Path, options: list[str], told: str) -> None:
+    own = [option.format(store=store) for option in options]
+    result = CliRunner().invoke(main, ["share", str(store), "-o", str(tmp_path / "out"), *own])
+    assert result.exit_code == 2 and told in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_licence_that_spdx_does_not_know_gets_no_link(store: Path, tmp_path: Path, short_midi: list[Path]) -> None:
+    share(make(tmp_path, "PublicDomain", short_midi[:1]), tmp_path / "out")
+    licence, cited = (tmp_path / "out" / "LICENSE").read_text(), (tmp_path / "out" / "CITATION.cff").read_text()
+    assert "PublicDomain: 1 pieces" in licence and "licenses/PublicDomain" not in licence
+    assert "licenses/GPL-2.0-only.html" in licence and "license:" not in cited

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import symusic
 
-from sfdata.midi import read_midi_notes, read_piece
+from sfdata.midi import MidiSettings, read_midi_notes, read_piece
 from sfdata.notes import snap_to_event_grid
 from sfdata.render import render
 from sfdata.side import SCORE_VELOCITY, read_side, side_notes, sound_side
@@ -17,7 +18,7 @@ SETTINGS = SpectrogramSettings()
 
 def test_midi_and_its_sound_are_the_same_frames(short_midi, tmp_path: Path):
     side = read_side(short_midi[0], SETTINGS)
-    piece = read_piece(short_midi[0])
+    piece = read_piece(short_midi[0], MidiSettings(pedal=True))
     notes = snap_to_event_grid(piece.notes, SETTINGS.sample_rate_hz)
     samples = render(notes, resolve_instrument("timgm6mb:0"), SETTINGS.sample_rate_hz)
     assert np.array_equal(side.frames, spectrogram(samples, SETTINGS)) and side.start_s == piece.cut_s
@@ -39,6 +40,23 @@ def test_scores_are_played_without_dynamics(short_midi):
     own = read_side(short_midi[0], SETTINGS, "timgm6mb:1")
     assert loud.frames.mean() > soft.frames.mean() and own.frames.shape == soft.frames.shape
     assert not np.array_equal(own.frames, soft.frames)
+
+
+def test_the_pedal_of_a_performance_sounds(tmp_path: Path):
+    """A key let go after 0.1 s, with the pedal down for two: heard until then, and written as it was played."""
+    score = symusic.Score(480)
+    track = symusic.Track()
+    track.notes.append(symusic.Note(0, 96, 60, 80))  # 480 ticks are half a second
+    track.controls.extend([symusic.ControlChange(0, 64, value) for value in (127,)])
+    track.controls.append(symusic.ControlChange(1920, 64, 0))
+    track.notes.append(symusic.Note(2880, 96, 72, 80))
+    score.tracks.append(track)
+    score.dump_midi(tmp_path / "pedal.mid")
+    side = read_side(tmp_path / "pedal.mid", SETTINGS)
+    level = side.frames.sum(axis=1)
+    at = round((1.5 - side.start_s) * SETTINGS.frame_rate_hz)
+    assert level[at] > 1 and level[at + round(SETTINGS.frame_rate_hz)] < 0.1
+    assert side_notes(tmp_path / "pedal.mid")["offset_s"][0] == pytest.approx(0.1, abs=0.005)
 
 
 def test_notes_lie_where_the_file_says(short_midi, tmp_path: Path):

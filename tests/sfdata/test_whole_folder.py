@@ -1,12 +1,13 @@
 """Folders that are there whole or not at all."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from sfdata.whole_folder import SUMS, list_files, refuse_existing, whole_folder
+from sfdata.whole_folder import SUMS, check_name, list_files, refuse_existing, refuse_inside, whole_folder
 
 
 def made(folder: Path, text: str, overwrite: bool = False) -> Path:
@@ -65,3 +66,41 @@ def test_the_old_one_comes_back_where_the_new_one_cannot_take_its_place(
     with pytest.raises(OSError, match="no room"):
         made(folder, "two", overwrite=True)
     assert os.listdir(tmp_path) == ["out"] and (folder / "part" / "a.txt").read_text() == "one"
+
+
+def test_what_its_list_does_not_name_is_not_deleted(tmp_path: Path):
+    folder = made(tmp_path / "out", "one")
+    (folder / "part" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"out holds part/notes\.txt, which SHA256SUMS does not list"):
+        made(folder, "two", overwrite=True)
+    (folder / "part" / "notes.txt").unlink()
+    (folder / "link").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="holds link"):
+        made(folder, "two", overwrite=True)
+    (folder / "link").unlink()
+    (folder / SUMS).unlink()
+    (folder / "mine.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"holds no SHA256SUMS"):
+        refuse_existing(folder, True, "mine.json")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "a\nb", "..", ".x", "-x", "x.", "a\\b", "c:x", "a*", "é" * 101])
+def test_names_that_files_cannot_have_everywhere(name: str):
+    with pytest.raises(ValueError, match="expected letters, digits"):
+        check_name(name)
+    assert check_name("it's bach_(2) é+1.5") == "it's bach_(2) é+1.5"
+
+
+def test_a_folder_within_the_store_is_refused(tmp_path: Path):
+    store = tmp_path / "s.zarr"
+    (store / "x").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(store / "x")
+    for folder in (store, store / "a" / "b", tmp_path / "link" / "a"):
+        with pytest.raises(ValueError, match="lies in the store"):
+            refuse_inside(folder, store)
+    refuse_inside(tmp_path / "s.zarr.d", store)
+
+
+def test_a_full_disk_is_told_with_the_folder(tmp_path: Path):
+    with pytest.raises(OSError, match=r"No space left on device: .*out"), whole_folder(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,18 +1,21 @@
 """Warping paths and alignment: exact paths, bands, labels of rendered sound, and the circle to a store."""
 
+import io
 import itertools
 import json
 import shutil
 
 import numpy as np
+import pretty_midi
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from sfdata.aligned import read_alignment
 from sfdata.import_aligned import import_aligned
 from sfdata.midi import read_piece, write_midi
 from sfdata.notes import make_notes
-from sfmodel.align_files import midi_onsets
+from sfmodel.align_files import midi_onsets, performed_midi
 from sfmodel.aligning import Aligned, AlignSettings, alignment_rows
 from sfmodel.cli import main
 from sfmodel.warping import warping_path
@@ -118,6 +121,50 @@ def test_labels_of_rendered_sound(recorded, tmp_path, evidence):
     (target / "meta.json").write_text(json.dumps(meta))
     done = import_aligned(tmp_path, tmp_path / "store.zarr", workers=1)
     assert done.pairs > 50
+
+
+def test_an_unplayed_beginning_is_left_out_of_the_midi(tmp_path):
+    """Played from the note at 4 s on; that one is found 20 ms before the sound begins."""
+    midi = pretty_midi.PrettyMIDI()
+    part = pretty_midi.Instrument(3)
+    part.notes = [pretty_midi.Note(64, 60 + k, float(k), k + 0.5) for k in range(8)]
+    controls = ((64, 127, 0.5), (64, 0, 3.0), (7, 90, 1.0), (64, 127, 5.0))
+    part.control_changes = [pretty_midi.ControlChange(*control) for control in controls]
+    midi.instruments.append(part)
+    midi.write(str(tmp_path / "score.mid"))
+    aligned = Aligned(np.array([-0.02, 2.98]), np.array([4.0, 7.0]))
+    (made,) = pretty_midi.PrettyMIDI(io.BytesIO(performed_midi(tmp_path / "score.mid", aligned))).instruments
+    starts = [(note.pitch, note.start) for note in made.notes]
+    assert starts == [(64, 0.0), *((64 + k, pytest.approx(k - 0.02, abs=1e-3)) for k in (1, 2, 3))]
+    found = {(c.number, c.value, round(c.time, 2)) for c in made.control_changes}
+    assert found == {(7, 90, 0.0), (64, 0, 0.0), (64, 127, 0.98)}
+
+
+@pytest.mark.parametrize("seconds", [0.1, 5.0])
+def test_silence_is_not_aligned_and_nothing_is_written(recorded, tmp_path, seconds):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(round(22050 * seconds)), 22050)
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = [str(recorded.folder / "score.mid"), str(tmp_path / "silence.wav"), "--evidence", "features"]
+    arguments += ["-o", str(out / "a.csv"), "--midi", str(out / "a.mid"), "--picture", str(out / "a.png")]
+    result = CliRunner().invoke(main, ["align", *arguments])
+    assert result.exit_code == 2 and "silence.wav" in result.output and "is found nowhere in" in result.output
+    assert list(out.iterdir()) == []
+
+
+def test_files_that_would_be_written_over_one_another(recorded, tmp_path):
+    score, sound = tmp_path / "score.mid", str(recorded.folder / "performance.flac")
+    shutil.copy(recorded.folder / "score.mid", score)
+    before = score.read_bytes()
+    same = str(tmp_path / "same")
+    for options, told in (
+        (["-o", same, "--midi", same], "the alignment and the performed MIDI"),
+        (["-o", same + ".csv", "--midi", same, "--picture", same], "the performed MIDI and the picture"),
+        (["-o", str(score)], "the reference and the alignment"),
+    ):
+        result = CliRunner().invoke(main, ["align", str(score), sound, *options])
+        assert result.exit_code == 2 and f"is to be {told}; expected different files" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["score.mid"] and score.read_bytes() == before
 
 
 def test_midi_of_a_reference_that_is_sound(recorded, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from sfmodel.benchmark import default_methods, run_benchmark
+from sfmodel.benchmark import Asked, default_methods, methods_asked, run_benchmark
 from sfmodel.benchmark_page import worst_cases, write_benchmark
 from sfmodel.bundled import BUNDLED, bundled_weights
 from sfmodel.cli import main
@@ -113,6 +113,53 @@ def test_mistakes(small_store, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="holds no recorded set"):
         run_benchmark(tmp_path / "empty", tmp_path, ["hmm"])
+
+
+@pytest.mark.parametrize(
+    ("task", "methods", "is_store", "windows", "following"),
+    [
+        ("all", [], False, (), ()),
+        ("all", [], True, (), None),
+        ("all", ["hmm"], False, ("hmm",), None),
+        ("all", ["follow", "hmm", "align", "follow"], False, ("hmm",), ("follow", "align")),
+        ("all", ["follow"], False, None, ("follow",)),
+        ("windows", ["hmm", "follow"], False, ("hmm", "follow"), None),  # refused when it is opened
+        ("following", ["hmm", "follow"], False, None, ("hmm", "follow")),
+        ("following", [], False, None, ()),
+    ],
+)
+def test_every_name_is_measured_or_refused(task, methods, is_store, windows, following):
+    assert methods_asked(task, methods, is_store) == Asked(windows, following)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--task", "following", "--method", "nope"], "follower 'nope'; expected one of follow, "),
+        (["--task", "following", "--method", "hmm", "--method", "follow"], "follower 'hmm'; expected one of follow, "),
+        (["--task", "windows", "--method", "follow", "--method", "hmm"], "'follow' is neither a run directory"),
+        (["--method", "folow", "--method", "follow"], "method 'folow'; expected a run directory or weights, or one of"),
+        (["--task", "edits", "--method", "nope", "--method", "follow"], "follower 'nope'; expected one of follow, "),
+        (["--task", "edits", "--method", "align", "--method", "follow"], "align does not follow while it hears"),
+    ],
+)
+def test_names_that_the_task_does_not_know(recordings, tmp_path, options, told):
+    output = tmp_path / "output"
+    result = CliRunner().invoke(main, ["benchmark", str(recordings), "-o", str(output), *options])
+    assert result.exit_code == 2 and told in result.output
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--task", "following"], "nothing is followed; expected recordings"),
+        (["--method", "follow", "--method", "hmm"], "; follow cannot be measured on it; expected recordings"),
+    ],
+)
+def test_a_store_cannot_be_followed(small_store, tmp_path, options, told):
+    result = CliRunner().invoke(main, ["benchmark", str(small_store), "-o", str(tmp_path), *options])
+    assert result.exit_code == 2 and told in result.output
 
 
 def test_the_bundled_network_comes_first():

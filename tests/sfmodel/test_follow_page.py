@@ -1,8 +1,10 @@
 """The page of a followed performance: as a file and as a real browser shows it; its server and whom it refuses."""
 
 import http.client
+import http.server
 import json
 import re
+import socket
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -10,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from sfdata.side import Side
+from sfmodel import page_server
 from sfmodel.cli import main
 from sfmodel.follow_page import follow_page
-from sfmodel.page_server import served_page
+from sfmodel.page_server import host_names, served_page
 from sfmodel.trace import Trace
 
 NASTY = 'A "title" </script><script>alert(1)</script> & more'
@@ -85,6 +88,15 @@ def test_a_browser_moves_the_cursor_with_the_sound(page, browser, tmp_path, widt
         assert [entry for entry in browser.get_log("browser") if "favicon" not in entry["message"]] == []
 
 
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as made:
+            made.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 def request(address: str, method: str = "GET", path: str = "/", **headers: str) -> http.client.HTTPResponse:
     where = urlsplit(address)
     connection = http.client.HTTPConnection(where.hostname, where.port, timeout=10)
@@ -119,6 +131,54 @@ def test_the_server_refuses_other_names_and_origins():
             answer = request(address, **headers)
             assert answer.status == 403 and b"secret" not in answer.body
         assert request(address, Host=f"localhost:{port}", Origin=f"http://localhost:{port}").status == 200
+
+
+def test_at_port_80_browsers_leave_the_port_out():
+    assert {"127.0.0.1", "127.0.0.1:80", "localhost", "[::1]"} <= host_names("127.0.0.1", 80)
+    assert host_names("::1", 8000) == {"127.0.0.1:8000", "localhost:8000", "[::1]:8000"}
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_the_server_at_the_other_loopback_address():
+    with served_page("six", host="::1") as address:
+        assert address.startswith("http://[::1]:") and request(address).body == b"six"
+
+
+def test_a_port_that_cannot_be_had_is_told_before_the_page_is_made():
+    def never() -> str:
+        raise AssertionError("the page was made")
+
+    with served_page("x") as address:
+        port = urlsplit(address).port
+        told = rf"^port {port} of 127\.0\.0\.1 cannot be had: Address already in use; choose another, or 0 for any"
+        with pytest.raises(OSError, match=told), served_page(never, port):
+            pass
+    for port in (-1, 70000):
+        with pytest.raises(ValueError, match=rf"^port {port}; expected 1 to 65535"), served_page(never, port):
+            pass
+        options = ["follow", "none.mid", "none.flac", "--page", "--port", str(port)]
+        result = CliRunner().invoke(main, options)
+        assert result.exit_code == 2 and "is not in the range 0<=x<=65535" in result.output
+
+
+def test_a_page_that_cannot_be_made():
+    def broken() -> str:
+        raise ValueError("no reports")
+
+    with pytest.raises(ValueError, match="no reports"), served_page(broken):
+        pass
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError, ZeroDivisionError])
+def test_nothing_is_said_of_a_browser_that_leaves(monkeypatch, capfd, error):
+    def leave(*_: object) -> None:
+        raise error("left")
+
+    monkeypatch.setattr(http.server.BaseHTTPRequestHandler, "end_headers", leave)
+    monkeypatch.setattr(page_server._Server, "daemon_threads", False)  # closing it waits for the answer's end
+    with served_page("x") as address, pytest.raises(http.client.HTTPException):
+        request(address)
+    assert ("Traceback" in capfd.readouterr().err) == (error is ZeroDivisionError)
 
 
 def test_the_server_stays_on_this_machine():

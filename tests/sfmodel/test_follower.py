@@ -8,13 +8,14 @@ from click.testing import CliRunner
 
 from sfdata.midi import read_piece, write_midi
 from sfdata.notes import make_notes
-from sfdata.side import Side, read_side
+from sfdata.side import SCORE_VELOCITY, Side, read_side, side_notes
 from sfdata.spectrogram import spectrogram
 from sfmodel.cli import main
-from sfmodel.evidence import Beginning, ClassicEvidence, open_evidence
+from sfmodel.evidence import ClassicEvidence, open_evidence
 from sfmodel.follower import Follower, follow_files, open_follower
 from sfmodel.followers import FOLLOWERS, choose_followers, follow_recording
 from sfmodel.following import answers_s
+from sfmodel.silence import Beginning, Silence, struck_frames
 
 RATE = 22050
 EVIDENCE = ("follow", "features")
@@ -185,14 +186,14 @@ def test_worst_block_is_measured(recorded):
 @pytest.mark.parametrize("name, level", [("follow", 0.0), ("features", 0.0), ("follow", 0.002)])
 def test_silence_before_the_start_is_waited_out(recorded, name, level):
     folder, sound, score_s, played_s = recorded
-    before = np.random.default_rng(0).normal(0, level, 4 * RATE).astype(np.float32)
+    before = np.random.default_rng(0).normal(0, level, 12 * RATE).astype(np.float32)
     follower = open_follower(folder / "score.mid", name)
     waiting = follower.push(before)
     assert all(report.reference_time_s <= score_s.min() + 0.3 for report in waiting)
     reports = waiting + follower.push(sound[: 8 * RATE])
     times, places = (np.array([getattr(r, k) for r in reports]) for k in ("performance_time_s", "reference_time_s"))
     heard = (played_s > 1) & (played_s < 7.5)
-    error_s = np.abs(answers_s(times, places, played_s[heard] + 4, 0.0) - score_s[heard])
+    error_s = np.abs(answers_s(times, places, played_s[heard] + 12, 0.0) - score_s[heard])
     assert np.mean(error_s < 0.25) > 0.9
 
 
@@ -219,3 +220,52 @@ def test_a_note_after_noise_is_the_beginning(shape):
 def test_sound_may_begin_at_once(recorded):
     frames = heard_frames(recorded.sound[round((recorded.played_s.min()) * RATE) :])
     assert Beginning().push(frames) <= 3
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.001])
+def test_a_long_pause_is_waited_out(recorded, noise):
+    folder, sound, score_s, played_s = recorded
+    last = np.searchsorted(played_s, 6.0)
+    cut_s = played_s[last] - 0.02
+    cut, pause_s = round(cut_s * RATE), 12.0
+    pause = np.random.default_rng(0).normal(0, noise, round(pause_s * RATE)).astype(np.float32)
+    reports = open_follower(folder / "score.mid").push(np.concatenate([sound[:cut], pause, sound[cut : 10 * RATE]]))
+    times, places = (np.array([getattr(r, k) for r in reports]) for k in ("performance_time_s", "reference_time_s"))
+    waiting = (times > cut_s + 0.2) & (times < cut_s + pause_s)
+    assert places[waiting].min() > score_s[last - 1] - 0.25 and places[waiting].max() < score_s[last] + 0.25
+    later = (played_s > cut_s + 0.5) & (played_s < 9.5)
+    error_s = np.abs(answers_s(times, places, played_s[later] + pause_s, 0.0) - score_s[later])
+    assert np.mean(error_s < 0.25) > 0.9
+
+
+def test_a_knock_does_not_deafen(recorded):
+    """Loud, but over at once: what is played softly after it is still heard."""
+    folder, sound, score_s, played_s = recorded
+    soft = 0.1 * sound[: 9 * RATE]
+    soft[4 * RATE : 4 * RATE + 441] += np.random.default_rng(0).uniform(-1, 1, 441).astype(np.float32)
+    reports = open_follower(folder / "score.mid").push(soft)
+    times, places = (np.array([getattr(r, k) for r in reports]) for k in ("performance_time_s", "reference_time_s"))
+    later = (played_s > 4.5) & (played_s < 8.5)
+    error_s = np.abs(answers_s(times, places, played_s[later], 0.0) - score_s[later])
+    assert np.mean(error_s < 0.25) > 0.9
+
+
+def test_silence_whatever_the_blocks(recorded):
+    frames = heard_frames(recorded.sound[: 10 * RATE])
+    whole, cut = Silence(True), Silence(True)
+    parts = [cut.push(frames[first : first + 3]) for first in range(0, len(frames), 3)]
+    assert np.array_equal(np.concatenate(parts), whole.push(frames))
+    quiet = heard_frames(np.random.default_rng(0).normal(0, 0.001, 2 * RATE))
+    assert cut.push(quiet[10:]).all()  # noise, soft
+    assert not cut.push(frames[100:110]).any()
+
+
+def test_notes_begin_where_they_are_struck(recorded):
+    folder, *_ = recorded
+    side = read_side(folder / "score.mid", ClassicEvidence().spectrogram, velocity=SCORE_VELOCITY)
+    struck = struck_frames(side.frames)
+    onsets = np.unique(side_notes(folder / "score.mid")["onset_s"].round(3)) - side.start_s
+    apart = np.diff(onsets, prepend=-1) > 0.12
+    frame = np.round(onsets[apart] * side.frame_rate_hz).astype(int)
+    assert np.mean([struck[max(0, at - 2) : at + 4].any() for at in frame]) > 0.95
+    assert struck.mean() < 0.9 and not struck_frames(np.zeros((0, 88))).size

@@ -94,6 +94,14 @@ def test_channels_are_averaged_and_blocks_resampled(sounddevice):
     assert microphone.overflows == 0 and microphone.live
 
 
+def test_blocks_end_where_frames_are_complete(sounddevice):
+    sounddevice.given = [(np.zeros((960, 1), dtype=np.float32), False)] * 5
+    lengths = []
+    with pytest.raises(OSError, match="no more sound"):
+        lengths.extend(len(block) for block in Microphone(22050, 2, 0.02, first_s=1024 / 22050 % 0.02))
+    assert lengths == [142, 441, 441, 441, 441]
+
+
 def test_the_callbacks_array_is_not_kept(sounddevice):
     shared = np.ones((441, 1), dtype=np.float32)
     sounddevice.given = [(shared, False)]

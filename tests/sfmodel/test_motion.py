@@ -9,9 +9,12 @@ from sfmodel.online_dtw import OnlineDtw, OnlineDtwSettings
 CELL_S, STEP_S = 0.01, 0.02
 
 
-def motion(cells: int = 2000, silent=None, **settings) -> Motion:
-    quiet = np.zeros(cells, dtype=bool) if silent is None else silent
-    return Motion(cells, CELL_S, STEP_S, quiet, MotionSettings(**settings))
+def motion(cells: int = 2000, struck=(), **settings) -> Motion:
+    """The filter over a reference in which notes begin in some cells, and a tenth of a second after each."""
+    begins = np.zeros(cells, dtype=bool)
+    for cell in struck:
+        begins[cell : cell + 10] = True
+    return Motion(cells, CELL_S, STEP_S, begins, MotionSettings(**settings))
 
 
 def sharp(cells: int, place: float, width: float = 4.0) -> np.ndarray:
@@ -95,26 +98,48 @@ def test_the_answer_at_an_onset_is_not_behind_it():
     assert cell[0.5] + 3 < cell[0.75] < 502
 
 
-def test_is_held_through_a_pause_and_goes_on_from_there():
-    filter = motion()
+@pytest.mark.parametrize("pause_s", [0.3, 3, 40])
+def test_waits_in_silence_for_the_next_note_however_long(pause_s):
+    filter = motion(struck=(440, 480, 520))
     for step in range(1, 200):
         filter.step(sharp(2000, 2 * step))
-    places = [filter.step(None, silent=True).cell for _ in range(150)]  # 3 s
-    assert abs(places[-1] - 398) < 25 and np.ptp(places[25:]) < 3
+    places = [filter.step(None, silent=True).cell for _ in range(round(pause_s / STEP_S))]
+    assert all(390 < place < 446 for place in places)
     for step in range(1, 100):
-        estimate = filter.step(sharp(2000, 400 + 2 * step))
-    assert abs(estimate.cell - 598) < 4
+        estimate = filter.step(sharp(2000, 440 + 2 * step))
+        assert step < 10 or abs(estimate.cell - 440 - 2 * step) < 10
+    assert abs(estimate.cell - 638) < 4
+
+
+def test_silence_before_the_first_note_is_waited_out():
+    filter = motion(struck=(50, 90))
+    places = [filter.step(None, silent=True).cell for _ in range(2000)]
+    assert max(places) < 56 and places[-1] > 40
 
 
 def test_a_rest_of_the_reference_is_no_pause():
-    silent = np.zeros(2000, dtype=bool)
-    silent[395:600] = True
-    filter = motion(silent=silent)
+    filter = motion(struck=(380, 600))
     for step in range(1, 198):
         filter.step(sharp(2000, 2 * step))
     for _ in range(100):
         estimate = filter.step(None, silent=True)
     assert abs(estimate.cell - 594) < 30  # moves through the rest
+
+
+def test_frames_for_which_there_is_no_time_are_made_up_for():
+    filter, whole = motion(quantile=0.5), motion(quantile=0.5)
+    for step in range(1, 100):
+        filter.step(sharp(2000, 2 * step))
+        whole.step(sharp(2000, 2 * step))
+    before = filter.belief.copy()
+    for step in range(100, 130):
+        estimate = filter.skip()
+        assert abs(estimate.cell - 2 * step) < 3
+    assert np.array_equal(filter.belief, before)
+    assert filter.skip(silent=True) == estimate
+    for step in range(130, 140):
+        estimate = filter.step(sharp(2000, 2 * step))
+    assert abs(estimate.cell - 278) < 3 and estimate.cells_per_step == pytest.approx(2, rel=0.1)
 
 
 @pytest.mark.parametrize("target", [200, 1500])

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfdata.render import read_audio
-from sfmodel.sound_sources import FileSound, StreamedSound
+from sfmodel.sound_sources import FileSound, GivenSound, StreamedSound
 from sfmodel.wav_header import PcmFormat
 
 RATE_HZ = 22050
@@ -142,6 +142,7 @@ def test_bad_files_are_refused(tmp_path):
     [
         ({"block_s": 0.0}, r"blocks of 0\.0 s; expected 0\.005 to 1\.0"),
         ({"speed": 0.0}, r"a speed of 0\.0; expected more than 0"),
+        ({"first_s": -0.01}, r"a first block of -0\.01 s; expected up to 1\.0, or 0"),
     ],
 )
 def test_bad_numbers_are_refused(options, message):
@@ -149,7 +150,41 @@ def test_bad_numbers_are_refused(options, message):
         StreamedSound(RATE_HZ, stream=io.BytesIO(), **options)
 
 
+@pytest.mark.parametrize("block_s", [0.005, 0.01, 0.02])
+@pytest.mark.parametrize("rate_hz", [16_000, RATE_HZ, 44_100, 48_000])
+def test_blocks_end_where_frames_are_complete(tmp_path, rate_hz, block_s):
+    """Half a window of 2048 samples after the beginning, and every 20 ms from then on."""
+    samples = noise(2 * rate_hz)
+    soundfile.write(tmp_path / "sound.wav", samples, rate_hz, "FLOAT")
+    first_s = 1024 / RATE_HZ % block_s
+    options = {"block_s": block_s, "speed": None, "first_s": first_s}
+    form = PcmFormat("f32le", rate_hz, 1)
+    sources = [FileSound(tmp_path / "sound.wav", RATE_HZ, **options)]
+    sources += [StreamedSound(RATE_HZ, form, io.BytesIO(samples.tobytes()), **options)]
+    sources += [GivenSound([noise(RATE_HZ), noise(RATE_HZ, 1)], RATE_HZ, **options)]
+    for source in sources:
+        ends = np.cumsum([len(block) for block in source])
+        assert ends[0] == round(first_s * RATE_HZ) and ends[-1] == 2 * RATE_HZ
+        assert np.isin(1024 + 441 * np.arange(97), ends).all()
+
+
+def test_made_sound_is_given_in_blocks_and_in_time():
+    given = [noise(count, count) for count in (5000, 0, 1, 441)]
+    blocks = list(GivenSound(given, RATE_HZ, speed=None))
+    assert [len(block) for block in blocks] == [441] * 12 + [150]
+    assert np.array_equal(np.concatenate(blocks), np.concatenate(given))
+    begin = time.monotonic()
+    assert len(list(GivenSound([noise(RATE_HZ // 4)], RATE_HZ))) == 13
+    assert time.monotonic() - begin > 0.25 - 0.02 - 1e-3  # the first block comes at once
+
+
 # Pipes
+
+
+def test_standard_input_that_is_closed(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(ValueError, match=r"^standard input is closed; expected sound through it, or"):
+        StreamedSound(RATE_HZ)
 
 
 @pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF, 0x7FFFF000, 0x80000000])
