@@ -74,8 +74,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:  # which names the temporary file
-        told = type(error)(f"cannot write {path}: {error.strerror or error}")
-        told.errno = error.errno
-        raise told from None
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         temporary.unlink(missing_ok=True)
