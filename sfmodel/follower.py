@@ -105,16 +105,16 @@ class Follower:
         self.step_s = 1 / spectrogram.frame_rate_hz
         self.cell_s = self.step_s / CELLS_PER_FRAME
         tonal = spectrogram.scale == "log"
-        silent = Silence(tonal).push(reference.frames)
-        silent_cells = in_cells(silent.astype(np.float32)[:, None])[:, 0] > 0.5
-        cells = len(silent_cells)
+        cells = CELLS_PER_FRAME * (len(reference.frames) - 1) + 1
         self.motion: Motion | OnlineDtw | DixonWarping | ArztWarping
         if isinstance(motion, OnlineDtwSettings):
             self.motion = OnlineDtw(cells, self.cell_s, self.step_s, motion)
-        elif isinstance(motion, DixonSettings):
-            self.motion = DixonWarping(cells, self.cell_s, self.step_s, silent_cells, motion)
-        elif isinstance(motion, ArztSettings):
-            self.motion = ArztWarping(cells, self.cell_s, self.step_s, silent_cells, motion)
+        elif isinstance(motion, DixonSettings | ArztSettings):
+            silent = in_cells(Silence(tonal).push(reference.frames).astype(np.float32)[:, None])[:, 0] > 0.5
+            if isinstance(motion, DixonSettings):
+                self.motion = DixonWarping(cells, self.cell_s, self.step_s, silent, motion)
+            else:
+                self.motion = ArztWarping(cells, self.cell_s, self.step_s, silent, motion)
         else:
             struck = np.repeat(struck_frames(reference.frames), CELLS_PER_FRAME)[:cells]
             self.motion = Motion(cells, self.cell_s, self.step_s, struck, motion)
@@ -187,8 +187,8 @@ class Follower:
         heard = self._listening.push(frames) if listen else [None] * len(frames)
         reports = []
         for is_silent, log_likelihood in zip(silent.tolist(), heard, strict=True):
-            if listen or not isinstance(self.motion, Motion):  # silence sounds alike wherever it is
-                estimate = self.motion.step(None if is_silent else log_likelihood, is_silent and listen)
+            if listen:  # silence sounds alike wherever it is
+                estimate = self.motion.step(None if is_silent else log_likelihood, is_silent)
             else:
                 estimate = self.motion.skip(is_silent)
             ahead_cells = estimate.cells_per_step * self._ahead_s / self.step_s

@@ -14,6 +14,7 @@ Sources: Dixon, "Live tracking of musical performances using on-line time warpin
 al., ISMIR 2025) gives it: one pass forward.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +97,7 @@ class ArztSettings:
             )
 
 
-class _Costs:
+class _Costs(ABC):
     """Frames of the performance to costs at frames of the reference.
 
     Parameters
@@ -129,6 +130,15 @@ class _Costs:
         belief = np.zeros(self.cells, dtype=np.float32)
         belief[(self._before + self.place) * self.stride] = 1
         return belief
+
+    @abstractmethod
+    def step(self, log_likelihood: Float32Array | None = None, silent: bool = False) -> Estimate:
+        """Take a frame of the performance."""
+
+    def skip(self, silent: bool = False) -> Estimate:
+        """Take a frame for which there is no time: as one that was not heard."""
+        del silent
+        return self.step()
 
     def _cost(self, log_likelihood: Float32Array | None, silent: bool, first: int, last: int) -> Float32Array:
         if log_likelihood is not None:

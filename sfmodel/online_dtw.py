@@ -78,6 +78,11 @@ class OnlineDtw:
         self.total, self.place = compiled(_step)(self.total, cost, self.place, self.window, self.settings.largest_step)
         return Estimate(float(self.place * self.stride), 1.0, float(self.stride))
 
+    def skip(self, silent: bool = False) -> Estimate:
+        """Go on by a frame for which there is no time: as by one that was not heard."""
+        del silent
+        return self.step()
+
 
 def _step(total: Float32Array, cost: Float32Array, place: int, window: int, largest: int) -> tuple[Float32Array, int]:
     frames = len(total)

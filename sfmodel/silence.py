@@ -76,8 +76,9 @@ class Silence:
         level = frame_levels(frames)
         peak = self._loudness.push(level)
         silent = level <= SILENT_SHARE * peak
-        if self.tonal:
-            silent |= (level <= WEAK_SHARE * peak) & (peak_levels(frames) <= NOISE_SHARE * level)
+        weak = level <= WEAK_SHARE * peak
+        if self.tonal and weak.any():
+            silent[weak] |= peak_levels(frames[weak]) <= NOISE_SHARE * level[weak]
         return silent
 
 
