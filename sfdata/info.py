@@ -38,7 +38,7 @@ def summary(store: Store) -> dict[str, Any]:
         "splits": {split: len(store.pair_rows(split)) for split in SPLITS},
         "splits_by": store.splits_by,
         "instruments": [str(name) for name in store.instruments["name"]],
-        "bytes": store.place.known_bytes(),
+        "bytes": store.place.size_bytes(),
         "audio_s": round(float(store.renditions["duration_s"].sum()), 3),
         "skipped": store.attrs.get("skipped", []),
     }

@@ -184,26 +184,16 @@ class Place:
         if filesystem.exists(path):
             filesystem.rm(path, recursive=True)
 
-    def size_bytes(self) -> int:
-        """Bytes of all files in it.
-
-        Raises
-        ------
-        ValueError
-            If they cannot be listed: HTTP knows no folders.
-        """
+    def size_bytes(self) -> int | None:
+        """Bytes of all files in it; None where they cannot be listed: HTTP knows no folders."""
         if self.is_zip:
             return self.path.stat().st_size if self.is_local else int(self._remote[0].info(self._remote[1])["size"])
         if self._is_http:
-            raise ValueError(f"{self.url}: HTTP knows no folders, so its size cannot be told; share it as a zip")
+            return None
         if self.is_local:
             return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         filesystem, path = self._remote
         return int(sum(filesystem.du(path, total=False).values()))
-
-    def known_bytes(self) -> int | None:
-        """Bytes of all files in it; None where they cannot be listed."""
-        return None if self._is_http and not self.is_zip else self.size_bytes()
 
     def group(self, mode: Literal["r", "r+", "w"]) -> zarr.Group:
         """Open it as a Zarr group.
